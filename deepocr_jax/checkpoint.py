@@ -1,0 +1,245 @@
+"""Models on disk: one folder, an Orbax checkpoint of the variables beside their description.
+
+    FOLDER/model.json    kind, specification, preprocessing, alphabet, licence, source, checksums
+    FOLDER/variables/    the Orbax checkpoint
+
+A folder is written beside its place and renamed into it, so it is there whole or not at all, also
+when two processes write it at once or one is killed. Nothing is ever unpickled.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from deepocr_jax.errors import ModelFileError
+
+FORMAT = "deepocr_jax model"
+FORMAT_VERSION = 1
+DESCRIPTION_FILE = "model.json"
+VARIABLES_DIR = "variables"
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """What turns a uint8 RGB image into the network's input: (value - mean) / deviation."""
+
+    mean: float = 127.5
+    deviation: float = 127.5
+    channel_order: str = "rgb"
+    image_range_min: float = 0.0
+    image_range_max: float = 255.0
+
+
+@dataclass(frozen=True)
+class ModelCheckpoint:
+    """A model in memory: what kind it is, its variables, and all that inference must know.
+
+    Attributes:
+        kind: "ocr_detection", "ocr_recognition" or "ocr_orientation".
+        spec: The architecture's specification as plain dictionaries and lists.
+        variables: Flax variable collections ("params", "batch_stats"), float32 numpy arrays.
+        preprocess: Constants that turn an image into the network's input.
+        alphabet: The characters of a recognizer; class i + 1 is character i, class 0 the blank.
+        license: Licence of the weights.
+        source: Where the weights came from.
+        sha256: Checksum of the file that they came from, empty for own training.
+        meta_data: Free text entries of the user.
+    """
+
+    kind: str
+    spec: dict[str, Any]
+    variables: dict[str, Any] = field(repr=False)
+    preprocess: Preprocess = Preprocess()
+    alphabet: tuple[str, ...] = field(default=(), repr=False)
+    license: str = ""
+    source: str = ""
+    sha256: str = ""
+    meta_data: dict[str, str] = field(default_factory=dict)
+
+
+def write_checkpoint(folder: Path, model: ModelCheckpoint, exist_ok: bool = False) -> None:
+    """Writes a model into `folder`, atomically.
+
+    Args:
+        folder: Its parents are made. An existing folder is replaced, unless `exist_ok`.
+        model: The model.
+        exist_ok: A folder that appeared meanwhile stays as it is (for caches: first one wins).
+    """
+    with atomic_folder(folder, exist_ok) as draft:
+        write_into(draft, model)
+
+
+def write_into(draft: Path, model: ModelCheckpoint) -> None:
+    """Writes a model's files into a folder that exists and that nobody else reads yet."""
+    description = {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "kind": model.kind,
+        "spec": model.spec,
+        "preprocess": asdict(model.preprocess),
+        "alphabet": list(model.alphabet),
+        "license": model.license,
+        "source": model.source,
+        "sha256": model.sha256,
+        "meta_data": model.meta_data,
+        "variables": {
+            path: {"shape": list(a.shape), "dtype": str(a.dtype)}
+            for path, a in flat_items(model.variables)
+        },
+        "variables_sha256": variables_sha256(model.variables),
+    }
+    with ocp.PyTreeCheckpointer() as checkpointer:
+        checkpointer.save(draft.resolve() / VARIABLES_DIR, model.variables)
+    text = json.dumps(description, ensure_ascii=False, indent=1)
+    (draft / DESCRIPTION_FILE).write_text(text, encoding="utf-8")
+
+
+def read_checkpoint(folder: Path) -> ModelCheckpoint:
+    """Reads a model.
+
+    Raises:
+        ModelFileError: The folder is missing, is not a model's, or a file in it is damaged.
+    """
+    description = read_description(folder, DESCRIPTION_FILE, FORMAT, FORMAT_VERSION)
+    try:
+        wanted = description["variables"]
+        restore = {
+            path: jax.ShapeDtypeStruct(tuple(v["shape"]), np.dtype(v["dtype"]))
+            for path, v in wanted.items()
+        }
+        checkpoint = {
+            "kind": str(description["kind"]),
+            "spec": dict(description["spec"]),
+            "preprocess": Preprocess(**description["preprocess"]),
+            "alphabet": tuple(description["alphabet"]),
+            "license": str(description["license"]),
+            "source": str(description["source"]),
+            "sha256": str(description["sha256"]),
+            "meta_data": dict(description["meta_data"]),
+        }
+        expected = description["variables_sha256"]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelFileError(
+            f"{folder / DESCRIPTION_FILE} lacks or garbles {error}; write the model again"
+        ) from error
+    variables = _read_variables(folder, nested(restore))
+    if variables_sha256(variables) != expected:
+        raise ModelFileError(
+            f"{folder / VARIABLES_DIR} does not hold the variables that {DESCRIPTION_FILE} "
+            "describes (checksums differ); write or copy the model again"
+        )
+    return ModelCheckpoint(variables=variables, **checkpoint)
+
+
+def _read_variables(folder: Path, target: dict[str, Any]) -> dict[str, Any]:
+    path = folder.resolve() / VARIABLES_DIR
+    try:
+        with ocp.PyTreeCheckpointer() as checkpointer:
+            arguments = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), target)
+            return checkpointer.restore(path, item=target, restore_args=arguments)
+    except Exception as error:  # Orbax and TensorStore raise many classes for a damaged folder.
+        first_line = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelFileError(
+            f"the variables in {path} cannot be read ({first_line[:200]}); "
+            "write or copy the model again"
+        ) from error
+
+
+def read_description(folder: Path, name: str, file_format: str, version: int) -> dict[str, Any]:
+    """The JSON description of a folder of ours, checked for its format and version.
+
+    Raises:
+        ModelFileError: Missing, unreadable, foreign, or of a newer version.
+    """
+    path = folder / name
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelFileError(f"no {file_format} in {folder}: {name} {error.strerror}") from error
+    except ValueError as error:
+        raise ModelFileError(f"{path} is not readable as JSON: {error}") from error
+    if not isinstance(description, dict) or description.get("format") != file_format:
+        raise ModelFileError(f"{path} does not describe a {file_format}")
+    if description.get("version") != version:
+        raise ModelFileError(
+            f"{path} has version {description.get('version')!r}; this release reads {version}"
+        )
+    return description
+
+
+@contextmanager
+def atomic_folder(folder: Path, exist_ok: bool = False) -> Iterator[Path]:
+    """A draft folder that takes the place of `folder` when the block ends well.
+
+    Args:
+        folder: The final place. What is there is replaced, unless `exist_ok`.
+        exist_ok: Keep what is there and drop the draft.
+    """
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".draft", dir=folder.parent))
+    try:
+        yield draft
+        draft.chmod(0o755)
+        _move_into_place(draft, folder, exist_ok)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _move_into_place(draft: Path, folder: Path, exist_ok: bool) -> None:
+    if folder.exists() and not exist_ok:
+        retired = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".old", dir=folder.parent))
+        os.replace(folder, retired / folder.name)
+        os.rename(draft, folder)
+        shutil.rmtree(retired, ignore_errors=True)
+        return
+    try:
+        os.rename(draft, folder)
+    except OSError:
+        if not (exist_ok and folder.exists()):
+            raise
+
+
+def flat_items(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, np.ndarray]]:
+    """Nested dictionaries of arrays -> ("a/b/c", array), sorted by path."""
+    items = []
+    for key in sorted(tree):
+        value = tree[key]
+        if isinstance(value, dict):
+            items += flat_items(value, f"{prefix}{key}/")
+        else:
+            items.append((prefix + key, value))
+    return items
+
+
+def nested(flat: dict[str, Any]) -> dict[str, Any]:
+    """The inverse of `flat_items`."""
+    tree: dict[str, Any] = {}
+    for path, value in flat.items():
+        *parents, leaf = path.split("/")
+        node = tree
+        for key in parents:
+            node = node.setdefault(key, {})
+        node[leaf] = value
+    return tree
+
+
+def variables_sha256(variables: dict[str, Any]) -> str:
+    """Checksum over names, shapes, types and values of the variables."""
+    digest = hashlib.sha256()
+    for path, array in flat_items(variables):
+        array = np.ascontiguousarray(array)
+        digest.update(f"{path}{array.shape}{array.dtype}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

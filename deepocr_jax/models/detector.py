@@ -1,0 +1,94 @@
+"""Text detector: LCNetV4 backbone, RepLKFPN neck, differentiable-binarization head.
+
+DB: Liao et al., arXiv 1911.08947. At inference only its probability map is computed.
+"""
+
+from dataclasses import dataclass
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from deepocr_jax.models.layers import (
+    Conv,
+    Depthwise,
+    Pointwise,
+    SqueezeExcite,
+    depth_to_space,
+    upsample_nearest,
+)
+from deepocr_jax.models.lcnet import LCNet, LCNetSpec
+
+
+@dataclass(frozen=True)
+class DetectorSpec:
+    """Backbone, neck width and the side of the neck's large depthwise kernels."""
+
+    backbone: LCNetSpec
+    neck_features: int
+    neck_kernel_size: int = 7
+
+
+class RepLKFPN(nn.Module):
+    """Feature pyramid with residual gates and large depthwise kernels."""
+
+    features: int
+    kernel_size: int
+    dtype: jnp.dtype = jnp.float32
+
+    def gate(self) -> SqueezeExcite:
+        """The neck's residual channel gate."""
+        return SqueezeExcite(slope=0.2, residual=True, dtype=self.dtype)
+
+    @nn.compact
+    def __call__(self, stages: list[jax.Array]) -> jax.Array:
+        """Features at 1/4, 1/8, 1/16, 1/32 -> [n, h / 4, w / 4, features], coarsest first."""
+        f, dtype = self.features, self.dtype
+        lateral = []
+        for stage in reversed(stages):
+            x = self.gate()(Pointwise(f, use_bias=False, dtype=dtype)(stage))
+            lateral.append(x)
+        merged = [lateral[0]]
+        for x in lateral[1:]:
+            merged.append(x + upsample_nearest(merged[-1], 2))
+        levels = []
+        size = (self.kernel_size, self.kernel_size)
+        for level, x in enumerate(merged):
+            x = Depthwise(size, dtype=dtype)(x)
+            x = self.gate()(Pointwise(f // 4, use_bias=False, dtype=dtype)(x))
+            levels.append(upsample_nearest(x, 2 ** (len(merged) - 1 - level)))
+        return jnp.concatenate(levels, axis=-1)
+
+
+class DBHead(nn.Module):
+    """A quarter of the resolution -> the text logit of every pixel."""
+
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """[n, h / 4, w / 4, c] -> [n, h, w], before the sigmoid."""
+        f = x.shape[-1] // 4
+        x = nn.relu(Conv(f, dtype=self.dtype)(x))
+        # A 2x2 transposed convolution of stride 2 is a product and a rearrangement.
+        x = Pointwise(4 * f, use_bias=False, dtype=self.dtype)(x)
+        bias = self.param("up_bias", nn.initializers.zeros_init(), (f,))
+        x = nn.relu(depth_to_space(x, 2) + bias.astype(self.dtype))
+        x = Pointwise(4, use_bias=False, dtype=self.dtype)(x)
+        out_bias = self.param("out_bias", nn.initializers.zeros_init(), (1,))
+        return depth_to_space(x, 2)[..., 0] + out_bias.astype(self.dtype)
+
+
+class Detector(nn.Module):
+    """[n, h, w, 3], h and w multiples of 32 -> probability of text, [n, h, w] float32."""
+
+    spec: DetectorSpec
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """The normalised image -> its text probability map."""
+        stages = LCNet(self.spec.backbone, dtype=self.dtype)(x.astype(self.dtype))
+        neck = RepLKFPN(self.spec.neck_features, self.spec.neck_kernel_size, dtype=self.dtype)
+        logits = DBHead(dtype=self.dtype)(neck(stages))
+        return nn.sigmoid(logits.astype(jnp.float32))

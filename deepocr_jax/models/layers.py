@@ -1,0 +1,161 @@
+"""Building blocks shared by the networks. Arrays are NHWC; parameters are float32.
+
+Every convolution here is written in the form that XLA compiles best on the host: pointwise
+convolutions as matrix products, depthwise ones as sums of shifted products (forty times faster
+than a grouped convolution on a CPU), the rest as `lax.conv_general_dilated`.
+"""
+
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+Activation = Callable[[jax.Array], jax.Array]
+
+kernel_init = nn.initializers.variance_scaling(2.0, "fan_out", "truncated_normal")
+
+
+def hard_sigmoid(x: jax.Array, slope: float) -> jax.Array:
+    """clip(slope * x + 1/2, 0, 1); the published networks use slopes 1/6 and 0.2."""
+    return jnp.clip(slope * x + 0.5, 0.0, 1.0)
+
+
+def gelu(x: jax.Array) -> jax.Array:
+    """The exact (erf) GELU, as the published networks have it."""
+    return nn.gelu(x, approximate=False)
+
+
+def upsample_nearest(x: jax.Array, factor: int) -> jax.Array:
+    """[n, h, w, c] -> [n, factor * h, factor * w, c], each pixel repeated."""
+    n, h, w, c = x.shape
+    x = jnp.broadcast_to(x[:, :, None, :, None, :], (n, h, factor, w, factor, c))
+    return x.reshape(n, factor * h, factor * w, c)
+
+
+def depth_to_space(x: jax.Array, factor: int) -> jax.Array:
+    """[n, h, w, factor * factor * c] -> [n, factor * h, factor * w, c]."""
+    n, h, w, c = x.shape
+    x = x.reshape(n, h, w, factor, factor, c // factor**2)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(n, factor * h, factor * w, c // factor**2)
+
+
+def max_pool_2x2(x: jax.Array) -> jax.Array:
+    """2x2 maximum, stride 1, padded below and to the right: [n, h, w, c] -> [n, h, w, c].
+
+    Four shifted maxima; `lax.reduce_window` takes four times as long on a CPU.
+    """
+    x = jnp.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0)), constant_values=-jnp.inf)
+    rows = jnp.maximum(x[:, :-1], x[:, 1:])
+    return jnp.maximum(rows[:, :, :-1], rows[:, :, 1:])
+
+
+def depthwise(x: jax.Array, kernel: jax.Array, strides: tuple[int, int]) -> jax.Array:
+    """Depthwise convolution, padded by half the kernel: [n, h, w, c] with [kh, kw, c]."""
+    kh, kw, _ = kernel.shape
+    ph, pw = kh // 2, kw // 2
+    sh, sw = strides
+    _, h, w, _ = x.shape
+    out_h, out_w = (h - 1) // sh + 1, (w - 1) // sw + 1
+    x = jnp.pad(x, ((0, 0), (ph, ph), (pw, pw), (0, 0)))
+    total = None
+    for i in range(kh):
+        for j in range(kw):
+            window = x[:, i : i + (out_h - 1) * sh + 1 : sh, j : j + (out_w - 1) * sw + 1 : sw]
+            term = window * kernel[i, j]
+            total = term if total is None else total + term
+    assert total is not None
+    return total
+
+
+class Pointwise(nn.Module):
+    """1x1 convolution (a matrix product over the channels), optionally with a bias."""
+
+    features: int
+    use_bias: bool = True
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """[..., c] -> [..., features]."""
+        return nn.Dense(
+            self.features, use_bias=self.use_bias, dtype=self.dtype, kernel_init=kernel_init
+        )(x)
+
+
+class Depthwise(nn.Module):
+    """Depthwise convolution with half-kernel padding."""
+
+    kernel_size: tuple[int, int] = (3, 3)
+    strides: tuple[int, int] = (1, 1)
+    use_bias: bool = True
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """[n, h, w, c] -> [n, ceil(h / sh), ceil(w / sw), c]."""
+        channels = x.shape[-1]
+        init = nn.initializers.variance_scaling(2.0, "fan_in", "truncated_normal", in_axis=(0, 1))
+        kernel = self.param("kernel", init, (*self.kernel_size, channels))
+        y = depthwise(x.astype(self.dtype), kernel.astype(self.dtype), self.strides)
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros_init(), (channels,))
+            y = y + bias.astype(self.dtype)
+        return y
+
+
+class Conv(nn.Module):
+    """Full convolution. `padding` is "half" (half the kernel on each side) or "SAME"."""
+
+    features: int
+    kernel_size: tuple[int, int] = (3, 3)
+    strides: tuple[int, int] = (1, 1)
+    padding: str = "half"
+    use_bias: bool = True
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """[n, h, w, c] -> [n, h', w', features]."""
+        half = [(k // 2, k // 2) for k in self.kernel_size]
+        return nn.Conv(
+            self.features,
+            self.kernel_size,
+            self.strides,
+            padding=half if self.padding == "half" else "SAME",
+            use_bias=self.use_bias,
+            dtype=self.dtype,
+            kernel_init=kernel_init,
+        )(x)
+
+
+class SqueezeExcite(nn.Module):
+    """Channel gate (Hu et al., arXiv 1709.01507): global mean, two products, hard sigmoid.
+
+    `residual` adds the input to the gated input, as the RepLKFPN neck does.
+    """
+
+    slope: float
+    reduction: int = 4
+    residual: bool = False
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """[n, h, w, c] -> [n, h, w, c]."""
+        channels = x.shape[-1]
+        gate = jnp.mean(x, axis=(1, 2), keepdims=True, dtype=jnp.float32).astype(self.dtype)
+        gate = nn.relu(Pointwise(channels // self.reduction, dtype=self.dtype)(gate))
+        gate = hard_sigmoid(Pointwise(channels, dtype=self.dtype)(gate), self.slope)
+        return x * (1.0 + gate) if self.residual else x * gate
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation over all but the channel axis; running statistics unless training."""
+
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+        """[..., c] -> [..., c]."""
+        return nn.BatchNorm(use_running_average=not train, epsilon=1e-5, dtype=self.dtype)(x)
