@@ -5,7 +5,7 @@ matrix product, kept apart from the body so that its columns can be sliced to an
 that nobody computes 18,710 probabilities of a frame that they do not read.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import flax.linen as nn
 import jax
@@ -25,6 +25,10 @@ class RecognizerSpec:
     neck_depth: int = 2
     num_heads: int = 8
     mlp_ratio: int = 2
+
+    def body_only(self) -> "RecognizerSpec":
+        """The specification without its head: recognizers that share a body share programs."""
+        return replace(self, num_classes=0)
 
 
 class PointwiseNormSwish(nn.Module):

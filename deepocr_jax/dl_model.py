@@ -1,0 +1,207 @@
+"""DL models: read, write, ask, apply."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deepocr_jax.checkpoint import ModelCheckpoint, flat_items, read_checkpoint, write_checkpoint
+from deepocr_jax.errors import ModelFileError, ParameterValueError, UnknownParameterError
+from deepocr_jax.image import as_rgb
+from deepocr_jax.infer.detector import DetectionSettings, detect, make_detector_net
+from deepocr_jax.infer.pipeline import RecognitionSettings, read_word_images
+from deepocr_jax.infer.programs import enable_compilation_cache, resolve_devices
+from deepocr_jax.infer.recognizer import LINE_HEIGHT, make_recognizer_net
+from deepocr_jax.models.head import change_head
+from deepocr_jax.pretrained import load_pretrained, model_cache_dir
+from deepocr_jax.types import DLResult
+
+# Names of published models -> the graph they come from. The first two name the current defaults.
+MODEL_NAMES: dict[str, str] = {
+    "pretrained_deep_ocr_detection": "ppocrv6_small_detection",
+    "pretrained_deep_ocr_recognition": "ppocrv6_small_recognition",
+    "ppocrv6_small_detection": "ppocrv6_small_detection",
+    "ppocrv6_small_recognition": "ppocrv6_small_recognition",
+    "ppocr_mobile_v2_orientation": "ppocr_mobile_v2_orientation",
+}
+# A short name means the detector or the recognizer of that family, by the component it is set as.
+FAMILIES = ("ppocrv6_small",)
+KIND_SUFFIX = {"ocr_detection": "_detection", "ocr_recognition": "_recognition"}
+
+
+@dataclass
+class DLModel:
+    """A model handle: a thin shell around a checkpoint in memory."""
+
+    checkpoint: ModelCheckpoint
+
+    def __repr__(self) -> str:
+        c = self.checkpoint
+        return f"DLModel(type={c.kind!r}, source={c.source!r})"
+
+
+def read_dl_model(name_or_path: str | os.PathLike[str]) -> DLModel:
+    """Reads a model by its name or from a folder that `write_dl_model` wrote.
+
+    Raises:
+        ModelFileError: Neither a known name nor a model's folder, or the folder is damaged.
+        WeightsError: The package with the published weights is missing.
+    """
+    return DLModel(load_model(name_or_path))
+
+
+def load_model(source: "str | os.PathLike[str] | DLModel", kind: str = "") -> ModelCheckpoint:
+    """A name, a folder or a handle -> the model; `kind` resolves the short names.
+
+    Raises:
+        ModelFileError: See `read_dl_model`; also where the model is of another kind.
+    """
+    if isinstance(source, DLModel):
+        model = source.checkpoint
+    else:
+        model = _load(os.fspath(source), kind)
+    if kind and model.kind != kind:
+        raise ModelFileError(f"expected a model of type {kind!r}, got {model.kind!r}: {source!r}")
+    return model
+
+
+def _load(name: str, kind: str) -> ModelCheckpoint:
+    if name in FAMILIES and kind in KIND_SUFFIX:
+        name += KIND_SUFFIX[kind]
+    if name in MODEL_NAMES:
+        return load_pretrained(MODEL_NAMES[name])
+    folder = Path(name)
+    if folder.is_dir():
+        return read_checkpoint(folder)
+    names = [*MODEL_NAMES, *(FAMILIES if kind else ())]
+    raise ModelFileError(f"no model {name!r}: expected a folder, or one of {', '.join(names)}")
+
+
+def write_dl_model(model: DLModel, path: str | os.PathLike[str]) -> None:
+    """Writes a model into a folder, atomically; what was there is replaced."""
+    write_checkpoint(Path(path), model.checkpoint)
+
+
+def with_alphabet(model: ModelCheckpoint, alphabet: tuple[str, ...]) -> tuple[ModelCheckpoint, list[str]]:
+    """A recognizer for another alphabet, and the characters that it must still learn."""
+    params = dict(model.variables["params"])
+    params["head"], new = change_head(params["head"], model.alphabet, alphabet)
+    spec = {**model.spec, "num_classes": len(alphabet) + 1}
+    variables = {**model.variables, "params": params}
+    return replace(model, variables=variables, spec=spec, alphabet=alphabet), new
+
+
+def get_dl_model_param(model: DLModel, name: str) -> Any:
+    """A parameter of a model.
+
+    Raises:
+        UnknownParameterError: No such parameter for this type of model.
+    """
+    getters = _getters(model.checkpoint)
+    if name not in getters:
+        raise UnknownParameterError(name, sorted(getters))
+    return getters[name]()
+
+
+def _getters(model: ModelCheckpoint) -> dict[str, Any]:
+    arrays = flat_items({"params": model.variables["params"]})
+    trainable = sum(a.size for _, a in arrays)
+    width, height = _image_size(model)
+    getters = {
+        "type": lambda: model.kind,
+        "image_width": lambda: width,
+        "image_height": lambda: height,
+        "image_num_channels": lambda: 3,
+        "image_dimensions": lambda: [width, height, 3],
+        "image_range_min": lambda: model.preprocess.image_range_min,
+        "image_range_max": lambda: model.preprocess.image_range_max,
+        "num_trainable_params": lambda: trainable,
+        "precision": lambda: "float32",
+        "meta_data": lambda: dict(model.meta_data),
+        "license": lambda: model.license,
+        "source": lambda: model.source,
+        "sha256": lambda: model.sha256,
+        "summary": lambda: "\n".join(f"{p[7:]} {a.shape}" for p, a in arrays),
+    }
+    if model.kind == "ocr_recognition":
+        getters["alphabet"] = lambda: list(model.alphabet)
+    return getters
+
+
+def _image_size(model: ModelCheckpoint) -> tuple[int, int]:
+    """Default (width, height) of a model's input."""
+    if model.kind == "ocr_recognition":
+        return RecognitionSettings().max_width, LINE_HEIGHT
+    if model.kind == "ocr_orientation":
+        return 192, 48
+    return DetectionSettings().width, DetectionSettings().height
+
+
+def apply_dl_model(samples: Mapping[str, Any] | Sequence[Mapping[str, Any]], model: DLModel) -> list[DLResult]:
+    """Applies a model to samples.
+
+    Args:
+        samples: One DLSample or several; of each the key `image` is used.
+        model: Of type "ocr_recognition" (images are word crops) or "ocr_detection".
+
+    Returns:
+        One DLResult a sample: `word` and `char_candidates`, or `score_maps` and `words` (boxes).
+
+    Raises:
+        ParameterValueError: A sample without image, or a model of another type.
+        ImageError: An image that cannot be used.
+    """
+    batch = [samples] if isinstance(samples, Mapping) else list(samples)
+    for index, sample in enumerate(batch):
+        if "image" not in sample:
+            raise ParameterValueError(f"sample {index} has no 'image'; it has {sorted(sample)}")
+    images = [as_rgb(np.asarray(s["image"])) for s in batch]
+    enable_compilation_cache(model_cache_dir() / "xla")
+    if model.checkpoint.kind == "ocr_recognition":
+        return _recognize(images, model.checkpoint)
+    if model.checkpoint.kind == "ocr_detection":
+        return _detect(images, model.checkpoint)
+    raise ParameterValueError(f"apply_dl_model does not take a model of type {model.checkpoint.kind!r}")
+
+
+def _recognize(images: list[np.ndarray], model: ModelCheckpoint) -> list[DLResult]:
+    columns = np.arange(len(model.alphabet) + 1)
+    net = make_recognizer_net(model, resolve_devices(None), columns)
+    results: list[DLResult] = []
+    for crop in read_word_images(images, net, RecognitionSettings()):
+        reading = crop.reading
+        results.append(
+            {
+                "word": "".join(reading.text),
+                "char_candidates": char_candidates(reading.candidates, reading.confidences),
+                "confidence": min((c[0] for c in reading.confidences), default=0.0),
+            }
+        )
+    return results
+
+
+def _detect(images: list[np.ndarray], model: ModelCheckpoint) -> list[DLResult]:
+    net = make_detector_net(model, resolve_devices(None))
+    results: list[DLResult] = []
+    for image in images:
+        found = detect(image, net, DetectionSettings())
+        results.append({"score_maps": found.scores[..., None], "words": box_keys(found.boxes)})
+    return results
+
+
+def box_keys(boxes: np.ndarray) -> dict[str, np.ndarray]:
+    """[n, 5] -> the five keys of a rotated box, each [n]."""
+    boxes = np.asarray(boxes, np.float64).reshape(-1, 5)
+    names = ("row", "col", "phi", "length1", "length2")
+    return {name: boxes[:, i].copy() for i, name in enumerate(names)}
+
+
+def char_candidates(
+    candidates: Sequence[Sequence[str]], confidences: Sequence[Sequence[float]]
+) -> list[dict[str, list]]:
+    """The public form of the characters' candidates."""
+    pairs = zip(candidates, confidences, strict=True)
+    return [{"candidate": list(c), "confidence": list(v)} for c, v in pairs]

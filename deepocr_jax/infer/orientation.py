@@ -1,0 +1,63 @@
+"""Which way up: the 0/180 degree classifier over line crops."""
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from deepocr_jax.checkpoint import ModelCheckpoint, Preprocess
+from deepocr_jax.infer.detector import normalize
+from deepocr_jax.infer.programs import jit_for
+from deepocr_jax.models.registry import make_model, spec_from_dict
+
+HEIGHT, WIDTH = 48, 192
+GROUP = 8
+
+
+@dataclass(frozen=True)
+class OrientationNet:
+    """The classifier, ready to run."""
+
+    program: Any
+    variables: Any
+
+
+def make_orientation_net(
+    model: ModelCheckpoint, device: jax.Device, dtype: str = "float32"
+) -> OrientationNet:
+    """Puts the classifier onto a device."""
+    spec = spec_from_dict(model.kind, model.spec)
+    program = _program(spec, dtype, model.preprocess, device.platform)
+    return OrientationNet(program, jax.device_put(model.variables, device))
+
+
+@functools.lru_cache(maxsize=4)
+def _program(spec: Any, dtype: str, preprocess: Preprocess, platform: str) -> Any:
+    network = make_model("ocr_orientation", spec, jnp.dtype(dtype))
+
+    def turned(variables: Any, crops: jax.Array, widths: jax.Array) -> jax.Array:
+        inside = jnp.arange(WIDTH) < widths[:, None]
+        x = jnp.where(inside[:, None, :, None], normalize(crops, preprocess), 0.0)
+        return jax.nn.softmax(network.apply(variables, x).astype(jnp.float32))[:, 1]
+
+    return jit_for(platform, turned)
+
+
+def turned_probability(crops: list[np.ndarray], net: OrientationNet) -> np.ndarray:
+    """Probability that each line crop ([h, w, 3] uint8 RGB) is upside down: [n]."""
+    batch = np.zeros((len(crops) + -len(crops) % GROUP, HEIGHT, WIDTH, 3), np.uint8)
+    widths = np.zeros(len(batch), np.int32)
+    for slot, crop in enumerate(crops):
+        h, w = crop.shape[:2]
+        widths[slot] = min(WIDTH, max(1, round(HEIGHT * w / h)))
+        size = (int(widths[slot]), HEIGHT)
+        batch[slot, :, : widths[slot]] = cv2.resize(crop, size, interpolation=cv2.INTER_AREA)
+    parts = [
+        np.asarray(net.program(net.variables, batch[i : i + GROUP], widths[i : i + GROUP]))
+        for i in range(0, len(batch), GROUP)
+    ]
+    return np.concatenate([*parts, np.zeros(0, np.float32)])[: len(crops)]

@@ -1,0 +1,76 @@
+"""Compiled programs: how functions are jitted for a device, and where compilations are kept."""
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+# Measured on two AVX-512 cores, JAX 0.10: XLA's YNNPACK fusions slow these networks down by 1.3
+# to 1.6 times, and vectors of 512 bits speed them up by 1.1.
+CPU_OPTIONS = {
+    "xla_cpu_experimental_ynn_fusion_type": "",
+    "xla_cpu_prefer_vector_width": 512,
+}
+
+
+@functools.cache
+def compiler_options(platform: str) -> dict[str, Any]:
+    """The compiler options for a platform that the installed XLA knows."""
+    if platform != "cpu":
+        return {}
+    device = jax.local_devices(backend="cpu")[0]
+    probe = jax.ShapeDtypeStruct((), jnp.float32, sharding=jax.sharding.SingleDeviceSharding(device))
+    known = {}
+    for name, value in CPU_OPTIONS.items():
+        lowered = jax.jit(lambda x: x + 1).lower(probe)
+        try:
+            lowered.compile(compiler_options={name: value})
+        except jax.errors.JaxRuntimeError:  # "No such compile option" in this release of XLA.
+            continue
+        known[name] = value
+    return known
+
+
+def jit_for(platform: str, function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    """`jax.jit` with the compiler options of a platform."""
+    return jax.jit(function, compiler_options=compiler_options(platform), **options)
+
+
+def enable_compilation_cache(folder: Path) -> None:
+    """Keeps compiled programs in `folder`, unless the process has chosen a place already."""
+    if jax.config.jax_compilation_cache_dir or os.environ.get("JAX_ENABLE_COMPILATION_CACHE") == "0":
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def resolve_devices(device: Any) -> tuple[jax.Device, ...]:
+    """A device, a platform's name, or a list of either -> JAX devices.
+
+    None: the first accelerator, else the CPU.
+
+    Raises:
+        ValueError: No such device.
+    """
+    if device is None:
+        return (jax.local_devices()[0],)
+    if isinstance(device, str):
+        platform = {"gpu": "gpu", "cuda": "gpu", "tpu": "tpu", "cpu": "cpu"}.get(device.lower())
+        if platform is None:
+            raise ValueError(f'expected "cpu", "gpu" or "tpu", got {device!r}')
+        try:
+            return (jax.local_devices(backend=platform)[0],)
+        except RuntimeError as error:
+            have = sorted({d.platform for d in jax.local_devices()})
+            raise ValueError(f"no {device!r} device here; this process has {have}") from error
+    if isinstance(device, jax.Device):
+        return (device,)
+    if isinstance(device, (list, tuple)) and device:
+        return tuple(d for item in device for d in resolve_devices(item))
+    raise ValueError(f'expected a JAX device, "cpu", "gpu", "tpu" or a list, got {device!r}')

@@ -1,0 +1,298 @@
+"""Line crops -> characters with frames, candidates and confidences.
+
+Two programs. The first runs once a group of crops of one width: body, head, best class of every
+frame. The second runs over packed frames that bear a character, from all crops of the call: their
+full softmax and best candidates. So nobody normalises 18,710 classes of a blank frame, and the
+crop's neighbours in a batch do not matter.
+"""
+
+import functools
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from deepocr_jax.checkpoint import ModelCheckpoint, Preprocess
+from deepocr_jax.infer.buckets import line_width_bucket
+from deepocr_jax.infer.detector import normalize
+from deepocr_jax.infer.programs import jit_for
+from deepocr_jax.models.recognizer import RecognizerBody
+from deepocr_jax.models.registry import spec_from_dict
+from deepocr_jax.text.ctc import BLANK, Runs, find_runs
+
+LINE_HEIGHT = 48
+FRAME_PX = 8
+LANES = 512
+NEVER = -1e30
+CANDIDATE_ROWS = 256
+CPU_GROUP_PX = 640
+ACCELERATOR_GROUP_PX = 64 * 320
+
+
+@dataclass(frozen=True)
+class RecognizerNet:
+    """A recognizer ready to run.
+
+    Attributes:
+        platform: Of its devices.
+        body: Program: (variables, head, crops, widths) -> (best class [n, t], features).
+        candidates: Program: (head, rows of features) -> (classes, confidences) of the best k.
+        replicas: One (body variables, head) a device.
+        characters: Class -> character; class 0, the blank, is "".
+    """
+
+    platform: str
+    body: Any
+    candidates: Any
+    replicas: tuple[Any, ...]
+    characters: tuple[str, ...]
+    merged: np.ndarray
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read in one crop.
+
+    Attributes:
+        text: One character an entry.
+        runs: Frames of the characters; a frame is `FRAME_PX` crop pixels wide.
+        candidates: For each character its best classes' characters, best first.
+        confidences: Their softmax values.
+        frame_px: Width of a frame in pixels of the crop handed in.
+    """
+
+    text: tuple[str, ...]
+    runs: Runs
+    candidates: tuple[tuple[str, ...], ...]
+    confidences: tuple[tuple[float, ...], ...]
+    frame_px: float
+
+    @property
+    def confidence(self) -> float:
+        """Mean confidence of the characters; 0 where nothing was read."""
+        if not self.text:
+            return 0.0
+        return float(np.mean([c[0] for c in self.confidences]))
+
+
+def make_recognizer_net(
+    model: ModelCheckpoint,
+    devices: tuple[jax.Device, ...],
+    columns: np.ndarray,
+    mapping: np.ndarray | None = None,
+    num_candidates: int = 3,
+    dtype: str = "float32",
+) -> RecognizerNet:
+    """Puts a recognizer onto its devices, its head cut to an alphabet.
+
+    Args:
+        model: The recognizer.
+        devices: One or more of one platform.
+        columns: [c] classes to keep, the blank (0) first.
+        mapping: [c] for each kept class the class that it is decoded as; 0: never decoded.
+        num_candidates: Candidates a character.
+        dtype: Compute type.
+    """
+    spec = spec_from_dict(model.kind, model.spec)
+    platform = devices[0].platform
+    identity = np.arange(len(columns))
+    merged = identity if mapping is None else np.asarray(mapping, np.intp)
+    head = _sliced_head(model.variables["params"]["head"], columns, merged)
+    body = {name: tree["body"] for name, tree in model.variables.items()}
+    # One more than is shown, since the blank may be among them; a mapping can merge classes, too.
+    fetched = 1 + num_candidates * (1 if np.array_equal(merged, identity) else 2)
+    characters = ("", *(model.alphabet[c - 1] for c in columns[1:]))
+    return RecognizerNet(
+        platform=platform,
+        body=_body_program(spec, dtype, model.preprocess, platform),
+        candidates=_candidates_program(min(fetched, len(columns)), platform),
+        replicas=tuple(jax.device_put((body, head), device) for device in devices),
+        characters=characters,
+        merged=merged,
+    )
+
+
+def _sliced_head(head: dict[str, Any], columns: np.ndarray, merged: np.ndarray) -> dict[str, Any]:
+    """The head's columns, padded to whole lanes with classes that never win."""
+    lanes = LANES if len(columns) > LANES else 64
+    extra = -len(columns) % lanes
+    kernel = np.pad(np.asarray(head["kernel"])[:, columns], ((0, 0), (0, extra)))
+    bias = np.array(head["bias"])[columns]
+    never = (merged == BLANK) & (np.arange(len(columns)) != BLANK)
+    bias[never] = NEVER
+    return {"kernel": kernel, "bias": np.pad(bias, (0, extra), constant_values=NEVER)}
+
+
+def _logits(head: Any, features: jax.Array) -> jax.Array:
+    kernel = head["kernel"].astype(features.dtype)
+    return (features @ kernel).astype(jnp.float32) + head["bias"]
+
+
+def _best_class(logits: jax.Array) -> jax.Array:
+    """argmax over the last axis, [m, c] -> [m].
+
+    By lanes: elementwise maxima over blocks of columns first, which the CPU vectorises; a plain
+    argmax takes four times as long.
+    """
+    m, c = logits.shape
+    lanes = min(c, LANES)
+    blocks = logits.reshape(m, c // lanes, lanes)
+    lane = jnp.argmax(blocks.max(axis=1), axis=-1)
+    column = jnp.take_along_axis(blocks, lane[:, None, None], axis=2)[..., 0]
+    return jnp.argmax(column, axis=-1) * lanes + lane
+
+
+@functools.lru_cache(maxsize=16)
+def _body_program(spec: Any, dtype: str, preprocess: Preprocess, platform: str) -> Any:
+    network = RecognizerBody(spec.body_only(), jnp.dtype(dtype))
+
+    def best_classes(weights: Any, crops: jax.Array, widths: jax.Array) -> Any:
+        variables, head = weights
+        inside = jnp.arange(crops.shape[2]) < widths[:, None]
+        x = jnp.where(inside[:, None, :, None], normalize(crops, preprocess), 0.0)
+        features = network.apply(variables, x)
+        n, t, f = features.shape
+        best = _best_class(_logits(head, features.reshape(n * t, f)))
+        return best.reshape(n, t).astype(jnp.int32), features
+
+    return jit_for(platform, best_classes)
+
+
+@functools.lru_cache(maxsize=16)
+def _candidates_program(count: int, platform: str) -> Any:
+    def best_candidates(weights: Any, rows: jax.Array) -> Any:
+        probabilities = jax.nn.softmax(_logits(weights[1], rows), axis=-1)
+        return lax.top_k(probabilities, count)
+
+    return jit_for(platform, best_candidates)
+
+
+def read_crops(
+    crops: list[np.ndarray],
+    net: RecognizerNet,
+    max_width: int,
+    num_candidates: int,
+    batch_size: int = 0,
+    pool: ThreadPoolExecutor | None = None,
+) -> list[Reading]:
+    """Reads upright line crops.
+
+    Args:
+        crops: [LINE_HEIGHT, w, 3] uint8 RGB each, w <= max_width.
+        net: The recognizer.
+        max_width: Largest compiled width.
+        num_candidates: Candidates a character.
+        batch_size: Crops a group; 0: chosen by width for the device.
+        pool: Runs groups side by side, if given.
+
+    Returns:
+        One reading a crop, independent of the other crops.
+    """
+    groups = _make_groups(crops, max_width, net.platform, batch_size)
+    run = functools.partial(_run_group, crops, net)
+    outcomes = list(pool.map(run, groups) if pool else map(run, groups))
+    runs: list[Runs] = [find_runs(np.zeros(0, np.int32))] * len(crops)
+    rows: list[np.ndarray] = [np.zeros((0, 0), np.float32)] * len(crops)
+    for (_, members), (best, features) in zip(groups, outcomes, strict=True):
+        for slot, crop in enumerate(members):
+            frames = net.merged[best[slot]]
+            runs[crop] = find_runs(frames)
+            rows[crop] = features[slot][frames != BLANK]
+    classes, confidences = _best_candidates(net, rows)
+    readings, offset = [], 0
+    for run_, row in zip(runs, rows, strict=True):
+        part = slice(offset, offset + len(row))
+        readings.append(_reading(run_, classes[part], confidences[part], net, num_candidates))
+        offset += len(row)
+    return readings
+
+
+def _make_groups(
+    crops: list[np.ndarray], max_width: int, platform: str, batch_size: int
+) -> list[tuple[tuple[int, int], list[int]]]:
+    """Groups of crops of one width: ((group size, width), crop indices)."""
+    by_width: dict[int, list[int]] = {}
+    for index, crop in enumerate(crops):
+        by_width.setdefault(line_width_bucket(crop.shape[1], max_width), []).append(index)
+    groups = []
+    for width, members in sorted(by_width.items(), reverse=True):
+        size = batch_size or group_size(width, platform)
+        groups += [
+            ((size, width), members[i : i + size]) for i in range(0, len(members), size)
+        ]
+    return groups
+
+
+def group_size(width: int, platform: str) -> int:
+    """Crops computed together at a width: few on a CPU (they stay in its caches)."""
+    pixels = CPU_GROUP_PX if platform == "cpu" else ACCELERATOR_GROUP_PX
+    return max(1, pixels // width)
+
+
+def _run_group(
+    crops: list[np.ndarray], net: RecognizerNet, group: tuple[tuple[int, int], list[int]]
+) -> tuple[np.ndarray, np.ndarray]:
+    (size, width), members = group
+    batch = np.zeros((size, LINE_HEIGHT, width, 3), np.uint8)
+    widths = np.zeros(size, np.int32)
+    for slot, index in enumerate(members):
+        crop = crops[index]
+        batch[slot, :, : crop.shape[1]] = crop
+        widths[slot] = crop.shape[1]
+    weights = net.replicas[members[0] % len(net.replicas)]
+    best, features = net.body(weights, batch, widths)
+    return np.asarray(best), np.asarray(features)
+
+
+def _best_candidates(net: RecognizerNet, rows: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Best classes and their probabilities of packed frames: [m, k] each."""
+    packed = [r for r in rows if len(r)]
+    if not packed:
+        return np.zeros((0, 1), np.int32), np.zeros((0, 1), np.float32)
+    features = np.concatenate(packed)
+    count = len(features)
+    features = np.pad(features, ((0, -count % CANDIDATE_ROWS), (0, 0)))
+    parts = [
+        net.candidates(net.replicas[0], features[i : i + CANDIDATE_ROWS])
+        for i in range(0, count, CANDIDATE_ROWS)
+    ]
+    confidences = np.concatenate([np.asarray(p[0]) for p in parts])[:count]
+    classes = np.concatenate([np.asarray(p[1]) for p in parts])[:count]
+    return classes, confidences
+
+
+def _reading(
+    runs: Runs,
+    classes: np.ndarray,
+    confidences: np.ndarray,
+    net: RecognizerNet,
+    num_candidates: int,
+) -> Reading:
+    """One crop's reading from its runs and the candidates of its character-bearing frames."""
+    lengths = runs.stop - runs.start
+    first = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.intp) if len(lengths) else []
+    candidates, values = [], []
+    for begin, length in zip(first, lengths, strict=True):
+        frame = begin + int(np.argmax(confidences[begin : begin + length, 0]))
+        names, probabilities = _merge(classes[frame], confidences[frame], net, num_candidates)
+        candidates.append(names)
+        values.append(probabilities)
+    text = tuple(net.characters[label] for label in runs.label)
+    return Reading(text, runs, tuple(candidates), tuple(values), float(FRAME_PX))
+
+
+def _merge(
+    classes: np.ndarray, confidences: np.ndarray, net: RecognizerNet, num_candidates: int
+) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Candidates of one frame after the mapping: classes decoded alike are added up."""
+    total: dict[str, float] = {}
+    for label, value in zip(net.merged[classes], confidences, strict=True):
+        name = net.characters[label]
+        if label != BLANK:
+            total[name] = total.get(name, 0.0) + float(value)
+    best = sorted(total.items(), key=lambda item: -item[1])[:num_candidates]
+    return tuple(name for name, _ in best), tuple(value for _, value in best)

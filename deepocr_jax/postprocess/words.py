@@ -1,0 +1,152 @@
+"""A line's reading -> its words, each with a span fitted to its ink.
+
+A line is cut at the spaces that were read, and where the picture shows a gap that only a space
+explains. A cut lies in the widest gap of ink near the place that the CTC frames give; a word's
+span is the extent of the ink between two cuts, or, where no ink is found, what the frames say.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from deepocr_jax.postprocess.ink import Ink, column_gaps, find_ink
+
+
+@dataclass(frozen=True)
+class WordParams:
+    """How lines are cut and spans fitted; lengths in units of the crop's height.
+
+    Attributes:
+        min_gap: Gap without ink that separates words although no space was read.
+        gap_ratio: That gap must also be so many times the line's median gap.
+        pad: Added around the ink on all sides.
+        margin: Share of the crop above and below the line's core; what stays in it is a remain of
+            a neighbouring line.
+    """
+
+    margin: float = 0.18
+    min_gap: float = 0.5
+    gap_ratio: float = 3.0
+    pad: float = 0.03
+
+
+@dataclass(frozen=True)
+class WordSpan:
+    """A word of a line: which characters, and where in the crop.
+
+    Attributes:
+        characters: Indices into the reading's text.
+        start, end, top, bottom: Edges in crop pixels.
+    """
+
+    characters: tuple[int, ...]
+    start: float
+    end: float
+    top: float
+    bottom: float
+
+
+def cut_words(
+    crop: np.ndarray,
+    text: tuple[str, ...],
+    centres: np.ndarray,
+    params: WordParams,
+) -> list[WordSpan]:
+    """Cuts a read line into words.
+
+    Args:
+        crop: [h, w, 3] uint8, the upright line.
+        text: The characters read, spaces included.
+        centres: [n] column of each character's frames, in crop pixels.
+        params: Thresholds.
+
+    Returns:
+        The words from left to right.
+    """
+    ink = find_ink(crop, params.margin)
+    gaps = column_gaps(ink.mask) if ink is not None else (np.zeros(0, int), np.zeros(0, int))
+    groups, cuts = _split(text, centres, gaps, crop.shape[0], crop.shape[1], params)
+    spans = []
+    for characters, (begin, end) in zip(groups, cuts, strict=True):
+        span = _ink_span(ink, begin, end, params.pad * crop.shape[0]) if ink is not None else None
+        if span is None:
+            span = _frame_span(centres[list(characters)], begin, end, crop.shape[0], params.margin)
+        spans.append(WordSpan(characters, *span))
+    return spans
+
+
+Gaps = tuple[np.ndarray, np.ndarray]
+
+
+def _split(
+    text: tuple[str, ...],
+    centres: np.ndarray,
+    gaps: Gaps,
+    height: int,
+    width: int,
+    params: WordParams,
+) -> tuple[list[tuple[int, ...]], list[tuple[float, float]]]:
+    """Groups of characters, and the columns between which each group lies."""
+    solid = [i for i, c in enumerate(text) if not c.isspace()]
+    if not solid:
+        return [], []
+    groups, edges = [[solid[0]]], [0.0]
+    inner = _between(gaps, centres[solid])
+    typical = np.median(inner[0][inner[0] > 0]) if (inner[0] > 0).any() else 0.0
+    for k in range(1, len(solid)):
+        before, after = solid[k - 1], solid[k]
+        spaced = after - before > 1
+        wide = inner[0][k - 1] >= max(params.min_gap * height, params.gap_ratio * typical)
+        if spaced or wide:
+            middle = inner[1][k - 1]
+            if not inner[0][k - 1]:
+                middle = (centres[before] + centres[after]) / 2
+            groups.append([])
+            edges.append(float(middle))
+        groups[-1].append(after)
+    stops = [*edges[1:], float(width)]
+    return [tuple(g) for g in groups], list(zip(edges, stops, strict=True))
+
+
+def _between(gaps: Gaps, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For neighbouring characters the widest gap between their centres: widths and middles."""
+    start, stop = gaps
+    count = max(0, len(centres) - 1)
+    widths, middles = np.zeros(count), np.zeros(count)
+    for k in range(count):
+        low = np.maximum(start, centres[k])
+        high = np.minimum(stop, centres[k + 1])
+        clipped = high - low
+        if clipped.size and clipped.max() > 0:
+            best = int(np.argmax(clipped))
+            # The gap itself may reach past a centre, since frames are coarse.
+            widths[k] = stop[best] - start[best]
+            middles[k] = (start[best] + stop[best]) / 2
+    return widths, middles
+
+
+def _ink_span(
+    ink: Ink, begin: float, end: float, pad: float
+) -> tuple[float, float, float, float] | None:
+    """Extent of the parts whose middle lies between two columns."""
+    middle = (ink.left + ink.right) / 2
+    mine = (middle >= begin) & (middle < end)
+    if not mine.any():
+        return None
+    start = max(float(ink.left[mine].min()), begin - 1)
+    stop = min(float(ink.right[mine].max()), end + 1)
+    top, bottom = float(ink.top[mine].min()), float(ink.bottom[mine].max())
+    if bottom - top < 0.08 * ink.mask.shape[0] or stop <= start:
+        return None
+    return start - pad, stop + pad, top - pad, bottom + pad
+
+
+def _frame_span(
+    centres: np.ndarray, begin: float, end: float, height: int, margin: float
+) -> tuple[float, float, float, float]:
+    """Extent of a word from its frames alone."""
+    half = 0.25 * height
+    if len(centres) > 1:
+        half = min(half, float(np.diff(centres).mean()) * 0.6)
+    start, stop = centres[0] - half, centres[-1] + half
+    return max(begin, start), min(end, stop), margin * height, (1 - margin) * height
