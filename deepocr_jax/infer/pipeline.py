@@ -7,10 +7,18 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from deepocr_jax.geometry.boxes import normalize_phi, sub_boxes
-from deepocr_jax.geometry.crops import crop_box, resize_image
+from deepocr_jax.geometry.boxes import sub_boxes
+from deepocr_jax.geometry.crops import resize_image
 from deepocr_jax.infer.detector import Detection, DetectionSettings, DetectorNet, detect
-from deepocr_jax.infer.orientation import OrientationNet, turned_probability
+from deepocr_jax.infer.lines import (
+    Line,
+    RecognitionSettings,
+    align_short_boxes,
+    direct_boxes,
+    read_lines,
+    set_upright,
+)
+from deepocr_jax.infer.orientation import OrientationNet
 from deepocr_jax.infer.recognizer import LINE_HEIGHT, Reading, RecognizerNet, read_crops
 from deepocr_jax.postprocess.ink import align_crop
 from deepocr_jax.postprocess.reading_order import order_regions
@@ -18,21 +26,7 @@ from deepocr_jax.postprocess.words import WordParams, WordSpan, cut_words
 
 # Pages whose crops are packed together; bounds the memory of a call with many images.
 PAGES_PER_PACK = 16
-# So many of the longest lines of a direction decide which way up it is.
-VOTERS = 6
-# Lines read with less mean confidence than this are read upside down too, and the better one kept.
-DOUBTFUL = 0.6
 MIN_LINE_CONFIDENCE = 0.35
-
-
-@dataclass(frozen=True)
-class RecognitionSettings:
-    """How crops are read."""
-
-    max_width: int = 2048
-    num_candidates: int = 3
-    batch_size: int = 0
-    alignment: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,16 +76,6 @@ class Page:
     line_index: list[int] = field(default_factory=list)
 
 
-@dataclass
-class _Line:
-    """A text region on its way through the stages."""
-
-    page: int
-    box: np.ndarray
-    crop: np.ndarray | None = None
-    reading: Reading | None = None
-
-
 def read_pages(
     images: Sequence[np.ndarray],
     nets: Networks,
@@ -124,21 +108,24 @@ def _read_pack(
     assert nets.detector is not None
     run = pool.map if pool else map
 
-    def find(index: int) -> tuple[Detection, list[_Line]]:
+    def find(index: int) -> tuple[Detection, list[Line]]:
         assert nets.detector is not None
         found = detect(images[index], nets.detector, settings.detection, index)
-        boxes = _drop_small(found.boxes, settings.min_word_area)
-        boxes = _drop_small(boxes, settings.min_word_area)
-        if settings.orientation_rad is not None:
+        boxes = found.boxes
+        boxes = boxes[4 * boxes[:, 3] * boxes[:, 4] >= settings.min_word_area]
+        if settings.orientation_rad is None:
+            boxes = align_short_boxes(boxes)
+        else:
             boxes = direct_boxes(boxes, settings.orientation_rad)
-        return found, [_Line(index, box) for box in boxes]
+        return found, [Line(index, box) for box in boxes]
 
     found = list(run(find, range(len(images))))
     lines = [line for _, of_page in found for line in of_page]
     if settings.orientation_rad is None and nets.orientation is not None:
-        _set_upright(lines, images, nets.orientation)
+        set_upright(lines, images, nets.orientation, nets.recognizer, settings.recognition)
     if nets.recognizer is not None:
-        _read_lines(lines, images, nets.recognizer, settings, pool)
+        both_ways = settings.orientation_rad is None
+        read_lines(lines, images, nets.recognizer, settings.recognition, pool, both_ways)
 
     def finish(index: int) -> Page:
         detection, of_page = found[index]
@@ -147,98 +134,8 @@ def _read_pack(
     return list(run(finish, range(len(images))))
 
 
-def _drop_small(boxes: np.ndarray, min_area: float) -> np.ndarray:
-    return boxes[4 * boxes[:, 3] * boxes[:, 4] >= min_area]
-
-
-def direct_boxes(boxes: np.ndarray, orientation_rad: float) -> np.ndarray:
-    """The boxes with that of their four directions which is nearest to a given one."""
-    turns = np.round((orientation_rad - boxes[:, 2]) / (np.pi / 2))
-    turned = boxes.copy()
-    turned[:, 2] = normalize_phi(boxes[:, 2] + turns * np.pi / 2)
-    swapped = turns % 2 == 1
-    turned[swapped, 3:] = boxes[swapped, :2:-1]
-    return turned
-
-
-def line_width(box: np.ndarray, max_width: int) -> int:
-    """Width of a region's crop at `LINE_HEIGHT`."""
-    return int(min(max_width, max(8, math.ceil(LINE_HEIGHT * box[3] / max(box[4], 0.5)))))
-
-
-def _set_upright(
-    lines: list[_Line], images: Sequence[np.ndarray], net: OrientationNet
-) -> None:
-    """Turns the lines that are upside down; the longest lines of a direction decide for it."""
-    groups: dict[tuple[int, bool], list[_Line]] = {}
-    for line in lines:
-        vertical = abs(math.sin(line.box[2])) > math.sqrt(0.5)
-        groups.setdefault((line.page, vertical), []).append(line)
-    voters: list[list[_Line]] = []
-    for group in groups.values():
-        voters.append(sorted(group, key=lambda x: -x.box[3] / max(x.box[4], 1.0))[:VOTERS])
-    crops = [
-        crop_box(images[x.page], x.box, LINE_HEIGHT, line_width(x.box, 4 * LINE_HEIGHT))
-        for voter in voters
-        for x in voter
-    ]
-    votes = turned_probability(crops, net) - 0.5
-    offset = 0
-    for group, voter in zip(groups.values(), voters, strict=True):
-        weight = votes[offset : offset + len(voter)].sum()
-        offset += len(voter)
-        if weight > 0:
-            for line in group:
-                line.box = _turned(line.box)
-
-
-def _turned(box: np.ndarray) -> np.ndarray:
-    box = box.copy()
-    box[2] = normalize_phi(box[2] + np.pi)
-    return box
-
-
-def _read_lines(
-    lines: list[_Line],
-    images: Sequence[np.ndarray],
-    net: RecognizerNet,
-    settings: PageSettings,
-    pool: ThreadPoolExecutor | None,
-) -> None:
-    """Crops and reads the lines, doubtful ones both ways up."""
-    _read_once(lines, images, net, settings, pool)
-    if settings.orientation_rad is not None:
-        return
-    doubtful = [x for x in lines if x.reading is not None and x.reading.confidence < DOUBTFUL]
-    flipped = [_Line(x.page, _turned(x.box)) for x in doubtful]
-    _read_once(flipped, images, net, settings, pool)
-    for line, other in zip(doubtful, flipped, strict=True):
-        assert line.reading is not None and other.reading is not None
-        if other.reading.confidence > line.reading.confidence + 0.1:
-            line.box, line.crop, line.reading = other.box, other.crop, other.reading
-
-
-def _read_once(
-    lines: list[_Line],
-    images: Sequence[np.ndarray],
-    net: RecognizerNet,
-    settings: PageSettings,
-    pool: ThreadPoolExecutor | None,
-) -> None:
-    how = settings.recognition
-
-    def cut(line: _Line) -> np.ndarray:
-        width = line_width(line.box, how.max_width)
-        return crop_box(images[line.page], line.box, LINE_HEIGHT, width)
-
-    crops = [cut(line) for line in lines]
-    readings = read_crops(crops, net, how.max_width, how.num_candidates, how.batch_size, pool)
-    for line, crop, reading in zip(lines, crops, readings, strict=True):
-        line.crop, line.reading = crop, reading
-
-
 def _page(
-    detection: Detection, lines: list[_Line], settings: PageSettings, read: bool
+    detection: Detection, lines: list[Line], settings: PageSettings, read: bool
 ) -> Page:
     """Cuts lines into words and puts them into reading order."""
     words: list[list[Word]] = [line_words(x, settings) if read else [Word(x.box)] for x in lines]
@@ -251,7 +148,7 @@ def _page(
     return Page(detection, [w for w, _ in ordered], [numbers[line] for _, line in ordered])
 
 
-def line_words(line: _Line, settings: PageSettings) -> list[Word]:
+def line_words(line: Line, settings: PageSettings) -> list[Word]:
     """The words of a read line, each with its own box."""
     reading, crop = line.reading, line.crop
     assert reading is not None and crop is not None

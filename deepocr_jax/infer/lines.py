@@ -1,0 +1,189 @@
+"""Text regions on their way to readings: which way up, cropped, read."""
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from deepocr_jax.geometry.boxes import normalize_phi
+from deepocr_jax.geometry.crops import crop_box
+from deepocr_jax.infer.orientation import OrientationNet, turned_probability
+from deepocr_jax.infer.recognizer import LINE_HEIGHT, Reading, RecognizerNet, read_crops
+
+# So many lines of a direction decide which way up it is; the classifier is surest about lines of
+# about this length.
+VOTERS = 6
+VOTER_ASPECT = 5.0
+# Mean vote within this range is no decision; the recognizer then reads the voters both ways.
+UNSURE = (0.12, 0.88)
+# Lines read with less mean confidence are read upside down too, and the better one is kept.
+DOUBTFUL = 0.75
+CLEARLY_BETTER = 0.1
+# A region higher than wide by less than this is a short word, not a vertical line, unless the
+# page's lines are vertical.
+SHORT_ASPECT = 2.5
+
+
+@dataclass(frozen=True)
+class RecognitionSettings:
+    """How crops are read."""
+
+    max_width: int = 2048
+    num_candidates: int = 3
+    batch_size: int = 0
+    alignment: bool = False
+
+
+@dataclass
+class Line:
+    """A text region: its page, its box in the image, and what the stages add."""
+
+    page: int
+    box: np.ndarray
+    crop: np.ndarray | None = None
+    reading: Reading | None = None
+
+    @property
+    def confidence(self) -> float:
+        """Mean confidence of what was read."""
+        return self.reading.confidence if self.reading is not None else 0.0
+
+
+def line_width(box: np.ndarray, max_width: int) -> int:
+    """Width of a region's crop at `LINE_HEIGHT`."""
+    return int(min(max_width, max(8, math.ceil(LINE_HEIGHT * box[3] / max(box[4], 0.5)))))
+
+
+def is_vertical(boxes: np.ndarray) -> np.ndarray:
+    """Which boxes' reading direction is nearer to the vertical: [n, 5] -> [n]."""
+    return np.abs(np.sin(boxes[:, 2])) > math.sqrt(0.5) + 1e-6
+
+
+def quarter_turns(boxes: np.ndarray, turns: np.ndarray) -> np.ndarray:
+    """The same rectangles with the reading direction turned by quarters: [n, 5], [n] -> [n, 5]."""
+    turned = boxes.copy()
+    turned[:, 2] = normalize_phi(boxes[:, 2] + turns * np.pi / 2)
+    odd = turns % 2 == 1
+    turned[odd, 3], turned[odd, 4] = boxes[odd, 4], boxes[odd, 3]
+    return turned
+
+
+def direct_boxes(boxes: np.ndarray, orientation_rad: float) -> np.ndarray:
+    """The boxes with that of their four directions which is nearest to a given one."""
+    return quarter_turns(boxes, np.round((orientation_rad - boxes[:, 2]) / (np.pi / 2)))
+
+
+def align_short_boxes(boxes: np.ndarray) -> np.ndarray:
+    """Short regions take the page's main direction: a "1" is higher than wide, but no line."""
+    if not len(boxes):
+        return boxes
+    vertical = is_vertical(boxes)
+    aspect = boxes[:, 3] / np.maximum(boxes[:, 4], 0.5)
+    long = aspect >= SHORT_ASPECT
+    main_vertical = boxes[long & vertical, 3].sum() > boxes[long & ~vertical, 3].sum()
+    strange = ~long & (vertical != main_vertical)
+    phi = boxes[:, 2]
+    turns = np.where(strange, -np.sign(np.sin(phi)) if not main_vertical else 1, 0)
+    return quarter_turns(boxes, turns)
+
+
+def set_upright(
+    lines: list[Line],
+    images: Sequence[np.ndarray],
+    classifier: OrientationNet,
+    recognizer: RecognizerNet | None,
+    settings: RecognitionSettings,
+) -> None:
+    """Turns the lines that are upside down; some lines of a page and direction decide for all."""
+    groups: dict[tuple[int, bool], list[Line]] = {}
+    for line in lines:
+        vertical = bool(is_vertical(line.box[None])[0])
+        groups.setdefault((line.page, vertical), []).append(line)
+    ballots = [sorted(g, key=_voter_rank)[:VOTERS] for g in groups.values()]
+    voters = [x for ballot in ballots for x in ballot]
+    crops = [_crop(x, images, 4 * LINE_HEIGHT) for x in voters]
+    votes = turned_probability(crops, classifier)
+    unsure: list[list[Line]] = []
+    for group, ballot in zip(groups.values(), ballots, strict=True):
+        share, votes = votes[: len(ballot)].mean(), votes[len(ballot) :]
+        if recognizer is not None and UNSURE[0] < share < UNSURE[1]:
+            unsure.append(group)
+        elif share > 0.5:
+            _turn(group)
+    if unsure and recognizer is not None:
+        _settle(unsure, images, recognizer, settings)
+
+
+def _voter_rank(line: Line) -> float:
+    return abs(math.log(max(line.box[3], 1.0) / max(line.box[4], 1.0) / VOTER_ASPECT))
+
+
+def _turn(lines: list[Line]) -> None:
+    for line in lines:
+        line.box = _turned(line.box)
+
+
+def _turned(box: np.ndarray) -> np.ndarray:
+    box = box.copy()
+    box[2] = normalize_phi(box[2] + np.pi)
+    return box
+
+
+def _settle(
+    groups: list[list[Line]],
+    images: Sequence[np.ndarray],
+    recognizer: RecognizerNet,
+    settings: RecognitionSettings,
+) -> None:
+    """Reads some lines of each group both ways up, and turns the group if that reads better."""
+    ballots = [sorted(g, key=_voter_rank)[:VOTERS] for g in groups]
+    both = [Line(x.page, box) for b in ballots for x in b for box in (x.box, _turned(x.box))]
+    read_once(both, images, recognizer, settings)
+    for group, ballot in zip(groups, ballots, strict=True):
+        mine, both = both[: 2 * len(ballot)], both[2 * len(ballot) :]
+        gain = sum(t.confidence * len(t.reading.text) for t in mine[1::2] if t.reading)
+        gain -= sum(u.confidence * len(u.reading.text) for u in mine[::2] if u.reading)
+        if gain > 0:
+            _turn(group)
+
+
+def read_lines(
+    lines: list[Line],
+    images: Sequence[np.ndarray],
+    net: RecognizerNet,
+    settings: RecognitionSettings,
+    pool: ThreadPoolExecutor | None,
+    both_ways: bool,
+) -> None:
+    """Crops and reads the lines; with `both_ways`, doubtful ones are tried upside down."""
+    read_once(lines, images, net, settings, pool)
+    if not both_ways:
+        return
+    doubtful = [x for x in lines if x.confidence < DOUBTFUL]
+    flipped = [Line(x.page, _turned(x.box)) for x in doubtful]
+    read_once(flipped, images, net, settings, pool)
+    for line, other in zip(doubtful, flipped, strict=True):
+        if other.confidence > line.confidence + CLEARLY_BETTER:
+            line.box, line.crop, line.reading = other.box, other.crop, other.reading
+
+
+def read_once(
+    lines: list[Line],
+    images: Sequence[np.ndarray],
+    net: RecognizerNet,
+    settings: RecognitionSettings,
+    pool: ThreadPoolExecutor | None = None,
+) -> None:
+    """Crops and reads the lines as they lie."""
+    crops = [_crop(line, images, settings.max_width) for line in lines]
+    readings = read_crops(
+        crops, net, settings.max_width, settings.num_candidates, settings.batch_size, pool
+    )
+    for line, crop, reading in zip(lines, crops, readings, strict=True):
+        line.crop, line.reading = crop, reading
+
+
+def _crop(line: Line, images: Sequence[np.ndarray], max_width: int) -> np.ndarray:
+    return crop_box(images[line.page], line.box, LINE_HEIGHT, line_width(line.box, max_width))
