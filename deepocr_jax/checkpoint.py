@@ -7,13 +7,14 @@ A folder is written beside its place and renamed into it, so it is there whole o
 when two processes write it at once or one is killed. Nothing is ever unpickled.
 """
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ FORMAT = "deepocr_jax model"
 FORMAT_VERSION = 1
 DESCRIPTION_FILE = "model.json"
 VARIABLES_DIR = "variables"
+MOVE_ATTEMPTS = 100
 
 
 @dataclass(frozen=True)
@@ -114,10 +116,11 @@ def read_checkpoint(folder: Path) -> ModelCheckpoint:
     description = read_description(folder, DESCRIPTION_FILE, FORMAT, FORMAT_VERSION)
     try:
         wanted = description["variables"]
-        restore = {
+        flat = {
             path: jax.ShapeDtypeStruct(tuple(v["shape"]), np.dtype(v["dtype"]))
             for path, v in wanted.items()
         }
+        target = nested(flat)
         checkpoint = {
             "kind": str(description["kind"]),
             "spec": dict(description["spec"]),
@@ -133,7 +136,7 @@ def read_checkpoint(folder: Path) -> ModelCheckpoint:
         raise ModelFileError(
             f"{folder / DESCRIPTION_FILE} lacks or garbles {error}; write the model again"
         ) from error
-    variables = _read_variables(folder, nested(restore))
+    variables = _read_variables(folder, target)
     if variables_sha256(variables) != expected:
         raise ModelFileError(
             f"{folder / VARIABLES_DIR} does not hold the variables that {DESCRIPTION_FILE} "
@@ -198,17 +201,23 @@ def atomic_folder(folder: Path, exist_ok: bool = False) -> Iterator[Path]:
 
 
 def _move_into_place(draft: Path, folder: Path, exist_ok: bool) -> None:
-    if folder.exists() and not exist_ok:
-        retired = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".old", dir=folder.parent))
-        os.replace(folder, retired / folder.name)
-        os.rename(draft, folder)
+    # Another process may put its folder there, or take it away, between any two steps.
+    for _ in range(MOVE_ATTEMPTS):
+        try:
+            os.rename(draft, folder)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+        if exist_ok:
+            return
+        retired = Path(
+            tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".old", dir=folder.parent)
+        )
+        with suppress(FileNotFoundError):
+            os.replace(folder, retired / folder.name)
         shutil.rmtree(retired, ignore_errors=True)
-        return
-    try:
-        os.rename(draft, folder)
-    except OSError:
-        if not (exist_ok and folder.exists()):
-            raise
+    raise FileExistsError(f"{folder} is written by others without end")
 
 
 def flat_items(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, np.ndarray]]:

@@ -75,7 +75,11 @@ class DeepOCR:
 
     def __repr__(self) -> str:
         s = self.state
-        parts = [f"{k}={m.source!r}" for k, m in (("detection", s.detection), ("recognition", s.recognition)) if m]
+        parts = [
+            f"{k}={m.source!r}"
+            for k, m in (("detection", s.detection), ("recognition", s.recognition))
+            if m
+        ]
         return f"DeepOCR({', '.join(parts)})"
 
 
@@ -173,7 +177,9 @@ def read_deep_ocr(path: str | os.PathLike[str]) -> DeepOCR:
         name: read_checkpoint(folder / name) if name in components else None
         for name in ("detection", "recognition", "orientation")
     }
-    return _make_handle(parameters, models["detection"], models["recognition"], models["orientation"])
+    return _make_handle(
+        parameters, models["detection"], models["recognition"], models["orientation"]
+    )
 
 
 # --- networks from parameters -------------------------------------------------------------------
@@ -192,7 +198,11 @@ def _rebuilt(state: State, parts: Sequence[str]) -> State:
     if "recognizer" in parts and state.recognition is not None:
         devices = _devices("recognition_device", p.recognition_device)
         model = state.recognition
-        mapping = np.array([0, *p.recognition_alphabet_mapping]) if p.recognition_alphabet_mapping else None
+        mapping = (
+            np.array([0, *p.recognition_alphabet_mapping])
+            if p.recognition_alphabet_mapping
+            else None
+        )
         net = make_recognizer_net(
             model,
             devices,
@@ -364,7 +374,9 @@ def _check_not_optimized(state: State, component: str) -> None:
 def _set_alphabet(state: State, value: Any) -> State:
     assert state.recognition is not None
     alphabet = resolve_alphabet(value, state.recognition.alphabet)
-    changed = _with_parameters(state, recognition_alphabet=alphabet, recognition_alphabet_mapping=())
+    changed = _with_parameters(
+        state, recognition_alphabet=alphabet, recognition_alphabet_mapping=()
+    )
     return _rebuilt(changed, ("recognizer",))
 
 
@@ -374,7 +386,11 @@ def _set_alphabet_internal(state: State, value: Any) -> State:
     characters = tuple(value)
     if characters and characters[0] == "":  # As `get` returns it, the blank first.
         characters = characters[1:]
-    if not characters or len(set(characters)) < len(characters) or any(len(c) != 1 for c in characters):
+    if (
+        not characters
+        or len(set(characters)) < len(characters)
+        or any(len(c) != 1 for c in characters)
+    ):
         raise ParameterValueError(
             "recognition_alphabet_internal: expected different single characters (the blank, '', "
             f"may stand first), got {value!r:.200}"
@@ -510,7 +526,9 @@ def apply_deep_ocr(
     elif mode == "auto" and state.detection is None:
         mode = "recognition"
     _check_mode_components(state, mode)
-    single = isinstance(images, (np.ndarray, str, bytes, os.PathLike)) or hasattr(images, "__array__")
+    single = isinstance(images, (np.ndarray, str, bytes, os.PathLike)) or hasattr(
+        images, "__array__"
+    )
     sources = [images] if single else list(images)  # type: ignore[arg-type]
     arrays, errors = _load_images(sources, state.parameters.image_max_pixels)
     if single and errors:
@@ -583,7 +601,9 @@ def _page_result(page: Page, read: bool) -> DeepOCRResult:
     }
     if read:
         words["word"] = [w.text for w in page.words]
-        words["char_candidates"] = [char_candidates(w.candidates, w.confidences) for w in page.words]
+        words["char_candidates"] = [
+            char_candidates(w.candidates, w.confidences) for w in page.words
+        ]
         words["word_image"] = [w.image for w in page.words]
         words["confidence"] = np.array([w.confidence for w in page.words], np.float64)
     return {

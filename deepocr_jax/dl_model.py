@@ -85,7 +85,9 @@ def write_dl_model(model: DLModel, path: str | os.PathLike[str]) -> None:
     write_checkpoint(Path(path), model.checkpoint)
 
 
-def with_alphabet(model: ModelCheckpoint, alphabet: tuple[str, ...]) -> tuple[ModelCheckpoint, list[str]]:
+def with_alphabet(
+    model: ModelCheckpoint, alphabet: tuple[str, ...]
+) -> tuple[ModelCheckpoint, list[str]]:
     """A recognizer for another alphabet, and the characters that it must still learn."""
     params = dict(model.variables["params"])
     params["head"], new = change_head(params["head"], model.alphabet, alphabet)
@@ -140,7 +142,9 @@ def _image_size(model: ModelCheckpoint) -> tuple[int, int]:
     return DetectionSettings().width, DetectionSettings().height
 
 
-def apply_dl_model(samples: Mapping[str, Any] | Sequence[Mapping[str, Any]], model: DLModel) -> list[DLResult]:
+def apply_dl_model(
+    samples: Mapping[str, Any] | Sequence[Mapping[str, Any]], model: DLModel
+) -> list[DLResult]:
     """Applies a model to samples.
 
     Args:
@@ -164,7 +168,9 @@ def apply_dl_model(samples: Mapping[str, Any] | Sequence[Mapping[str, Any]], mod
         return _recognize(images, model.checkpoint)
     if model.checkpoint.kind == "ocr_detection":
         return _detect(images, model.checkpoint)
-    raise ParameterValueError(f"apply_dl_model does not take a model of type {model.checkpoint.kind!r}")
+    raise ParameterValueError(
+        f"apply_dl_model does not take a model of type {model.checkpoint.kind!r}"
+    )
 
 
 def _recognize(images: list[np.ndarray], model: ModelCheckpoint) -> list[DLResult]:

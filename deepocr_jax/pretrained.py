@@ -115,7 +115,10 @@ def convert_graph(graph: PublishedGraph) -> ModelCheckpoint:
     variables = _variables(graph, model, tensors)
     alphabet: tuple[str, ...] = ()
     if graph.kind == "ocr_recognition":
-        alphabet = (*metadata["character"].split("\n")[: RECOGNIZERS[graph.architecture].num_classes - 2], " ")
+        alphabet = (
+            *metadata["character"].split("\n")[: RECOGNIZERS[graph.architecture].num_classes - 2],
+            " ",
+        )
     return ModelCheckpoint(
         kind=graph.kind,
         spec=spec_to_dict(KINDS[graph.kind][0][graph.architecture]),
@@ -187,9 +190,7 @@ def _is_weight(op_type: str, array: np.ndarray) -> bool:
     return array.ndim == 4 or array.size > 1
 
 
-def _variables(
-    graph: PublishedGraph, model: Any, tensors: list[tuple[str, np.ndarray]]
-) -> Params:
+def _variables(graph: PublishedGraph, model: Any, tensors: list[tuple[str, np.ndarray]]) -> Params:
     """Fills the model's variables with the tensors, in the order in which both are computed."""
     shapes = jax.eval_shape(model.init, jax.random.key(0), np.zeros(graph.input_shape, np.float32))
     paths = LAYER_ORDER[graph.kind](graph.architecture)

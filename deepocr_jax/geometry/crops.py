@@ -45,7 +45,7 @@ def _shrunk_source(
     """The part of the image that a crop samples, shrunk by area, and the map into it."""
     corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1.0]]) @ matrix.T
     x0, y0 = np.maximum(np.floor(corners.min(axis=0)).astype(int) - 2, 0)
-    x1, y1 = np.ceil(corners.max(axis=0)).astype(int) + 3
+    x1, y1 = np.maximum(np.ceil(corners.max(axis=0)).astype(int) + 3, 1)
     part = image[min(y0, image.shape[0] - 1) : y1, min(x0, image.shape[1] - 1) : x1]
     size = [max(1, round(side * scale)) for side in part.shape[1::-1]]
     shrunk = cv2.resize(part, size, interpolation=cv2.INTER_AREA)

@@ -85,7 +85,9 @@ def normalize(images: jax.Array, preprocess: Preprocess) -> jax.Array:
     return (images.astype(jnp.float32) - preprocess.mean) / preprocess.deviation
 
 
-def detect(image: np.ndarray, net: DetectorNet, settings: DetectionSettings, slot: int = 0) -> Detection:
+def detect(
+    image: np.ndarray, net: DetectorNet, settings: DetectionSettings, slot: int = 0
+) -> Detection:
     """Finds the text regions of one image.
 
     Args:
@@ -110,9 +112,7 @@ def detect(image: np.ndarray, net: DetectorNet, settings: DetectionSettings, slo
     boxes, region_scores = find_regions(scores, settings.regions)
     boxes = scale_boxes(boxes, 1 / row_factor, 1 / col_factor)
     inside = _centre_inside(boxes, height, width)
-    return Detection(
-        canvas, scores, row_factor, col_factor, boxes[inside], region_scores[inside]
-    )
+    return Detection(canvas, scores, row_factor, col_factor, boxes[inside], region_scores[inside])
 
 
 def pad_image(image: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -134,9 +134,7 @@ def _read_pack(
     return list(run(finish, range(len(images))))
 
 
-def _page(
-    detection: Detection, lines: list[Line], settings: PageSettings, read: bool
-) -> Page:
+def _page(detection: Detection, lines: list[Line], settings: PageSettings, read: bool) -> Page:
     """Cuts lines into words and puts them into reading order."""
     words: list[list[Word]] = [line_words(x, settings) if read else [Word(x.box)] for x in lines]
     order = np.arange(len(lines))
@@ -204,9 +202,7 @@ def read_word_images(
     readings = read_crops(
         crops, net, settings.max_width, settings.num_candidates, settings.batch_size, pool
     )
-    return [
-        CropReading(c, _trimmed(r)) for c, r in zip(crops, readings, strict=True)
-    ]
+    return [CropReading(c, _trimmed(r)) for c, r in zip(crops, readings, strict=True)]
 
 
 def _trimmed(reading: Reading) -> Reading:
@@ -219,7 +215,5 @@ def _trimmed(reading: Reading) -> Reading:
         text=reading.text[inner],
         candidates=reading.candidates[inner],
         confidences=reading.confidences[inner],
-        runs=replace(
-            runs, start=runs.start[inner], stop=runs.stop[inner], label=runs.label[inner]
-        ),
+        runs=replace(runs, start=runs.start[inner], stop=runs.stop[inner], label=runs.label[inner]),
     )

@@ -23,7 +23,9 @@ def compiler_options(platform: str) -> dict[str, Any]:
     if platform != "cpu":
         return {}
     device = jax.local_devices(backend="cpu")[0]
-    probe = jax.ShapeDtypeStruct((), jnp.float32, sharding=jax.sharding.SingleDeviceSharding(device))
+    probe = jax.ShapeDtypeStruct(
+        (), jnp.float32, sharding=jax.sharding.SingleDeviceSharding(device)
+    )
     known = {}
     for name, value in CPU_OPTIONS.items():
         lowered = jax.jit(lambda x: x + 1).lower(probe)
@@ -42,7 +44,10 @@ def jit_for(platform: str, function: Callable[..., Any], **options: Any) -> Call
 
 def enable_compilation_cache(folder: Path) -> None:
     """Keeps compiled programs in `folder`, unless the process has chosen a place already."""
-    if jax.config.jax_compilation_cache_dir or os.environ.get("JAX_ENABLE_COMPILATION_CACHE") == "0":
+    if (
+        jax.config.jax_compilation_cache_dir
+        or os.environ.get("JAX_ENABLE_COMPILATION_CACHE") == "0"
+    ):
         return
     folder.mkdir(parents=True, exist_ok=True)
     jax.config.update("jax_compilation_cache_dir", str(folder))

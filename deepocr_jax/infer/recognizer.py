@@ -133,7 +133,7 @@ def _logits(head: Any, features: jax.Array) -> jax.Array:
 
 
 def _best_class(logits: jax.Array) -> jax.Array:
-    """argmax over the last axis, [m, c] -> [m].
+    """Argmax over the last axis, [m, c] -> [m].
 
     By lanes: elementwise maxima over blocks of columns first, which the CPU vectorises; a plain
     argmax takes four times as long.
@@ -221,9 +221,7 @@ def _make_groups(
     groups = []
     for width, members in sorted(by_width.items(), reverse=True):
         size = batch_size or group_size(width, platform)
-        groups += [
-            ((size, width), members[i : i + size]) for i in range(0, len(members), size)
-        ]
+        groups += [((size, width), members[i : i + size]) for i in range(0, len(members), size)]
     return groups
 
 

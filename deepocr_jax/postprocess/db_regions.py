@@ -43,6 +43,8 @@ def find_regions(scores: np.ndarray, params: RegionParams) -> tuple[np.ndarray, 
         Boxes [n, 5] in map pixels (reading direction: the long side, towards the right, or
         downwards where vertical), and scores [n].
     """
+    if not scores.size:
+        return np.zeros((0, 5)), np.zeros(0)
     mask = (scores > params.min_pixel_score).astype(np.uint8)
     mask = cv2.dilate(mask, np.ones((2, 2), np.uint8))
     contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
@@ -81,9 +83,10 @@ def _contour_box(contour: np.ndarray) -> tuple[float, float, float, float, float
         # Nearly square: either side may be the line; take the one nearer to the horizontal.
         if abs(phi) > np.pi / 4:
             width, height, phi = height, width, phi - np.sign(phi) * np.pi / 2
-    elif np.isclose(phi, np.pi / 2, atol=np.deg2rad(1)) :
+    elif np.isclose(phi, np.pi / 2, atol=np.deg2rad(1)):
         phi = -np.pi / 2 + (phi - np.pi / 2)
-    return y, x, float(normalize_phi(phi)), width / 2, height / 2
+    # The dilation grows a region by a pixel to the right and down, so its centre moves by half.
+    return y - 0.5, x - 0.5, float(normalize_phi(phi)), width / 2, height / 2
 
 
 def _mean_score(scores: np.ndarray, contour: np.ndarray) -> float:

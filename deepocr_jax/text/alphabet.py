@@ -53,7 +53,11 @@ def check_alphabet(alphabet: tuple[str, ...], known: Sequence[str]) -> tuple[str
     bad = [c for c in alphabet if not isinstance(c, str) or len(c) != 1]
     if bad:
         raise ParameterValueError(f"expected single characters, got {bad[:5]!r}")
-    doubled = sorted({c for c in alphabet if alphabet.count(c) > 1}) if len(set(alphabet)) < len(alphabet) else []
+    doubled = (
+        sorted({c for c in alphabet if alphabet.count(c) > 1})
+        if len(set(alphabet)) < len(alphabet)
+        else []
+    )
     if doubled:
         raise ParameterValueError(f"characters occur twice in the alphabet: {doubled[:5]!r}")
     unknown = sorted(set(alphabet) - set(known))

@@ -5,7 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepocr_jax.geometry.boxes import boxes_to_quads, turn_boxes
-from deepocr_jax.geometry.crops import crop_box, crop_to_image, resize_image
+from deepocr_jax.geometry.crops import (
+    MIN_BILINEAR_SCALE,
+    crop_box,
+    crop_to_image,
+    resize_image,
+)
 
 SEEDS = st.integers(0, 2**32 - 1)
 IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
@@ -59,8 +64,9 @@ def test_crop_of_a_turned_box_is_the_turned_crop(seed, phi, scale):
     crop = crop_box(image, box[0], height, width)
     turned = crop_box(image, turn_boxes(box, np.array([True]))[0], height, width)
     difference = np.abs(crop.astype(int) - turned[::-1, ::-1])
-    # Samples are placed in steps of 1/32 pixel, which the two directions round apart.
-    assert difference.max() <= 4
+    # Sources that are shrunk first may fall on pixels of the shrunk grid differently.
+    assert difference.max() <= (2 if scale >= MIN_BILINEAR_SCALE + 0.05 else 24)
+    assert difference.mean() < 3
 
 
 @given(SEEDS)
@@ -75,7 +81,7 @@ def test_crop_agrees_with_sampling_by_hand(seed):
     col, row = crop_to_image(box, height, width) @ np.stack([x, y, np.ones_like(x)]).reshape(3, -1)
     crop = crop_box(image, box, height, width)[..., 0].reshape(-1)
     inside = (row >= 0) & (row <= 59) & (col >= 0) & (col <= 79)
-    np.testing.assert_allclose(crop[inside], (row + 2 * col)[inside], atol=0.7)
+    np.testing.assert_allclose(crop[inside], (row + 2 * col)[inside], atol=1.1)
 
 
 @pytest.mark.parametrize("size", [(20, 40), (5, 10), (2, 4)])

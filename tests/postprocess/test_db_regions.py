@@ -49,7 +49,7 @@ def test_boxes_are_centred_on_axis_parallel_bars():
     scores = np.zeros((100, 200), np.float32)
     scores[40:52, 30:150] = 1
     boxes, _ = find_regions(scores, PARAMS)
-    np.testing.assert_allclose(boxes[0, :3], (45.5, 89.5, 0), atol=0.5001)
+    np.testing.assert_allclose(boxes[0, :3], (45.5, 89.5, 0), atol=1e-3)
     np.testing.assert_allclose(boxes[0, 3:], expanded(60, 6), atol=1)
 
 
@@ -69,7 +69,7 @@ def test_upright_bars_read_downwards():
 def test_squares_read_along_the_side_nearer_to_the_horizontal(degrees):
     boxes, _ = find_regions(draw((100, 120, np.deg2rad(degrees), 20, 18)), PARAMS)
     assert abs(boxes[0, 2]) <= np.pi / 4 + 1e-9
-    np.testing.assert_allclose(boxes[0, 3:].sum(), sum(expanded(20, 18)), atol=3)
+    np.testing.assert_allclose(boxes[0, 3:].sum(), sum(expanded(20, 18)), atol=4)
 
 
 @pytest.mark.parametrize(("score", "count"), [(0.25, 0), (0.45, 0), (0.7, 1)])
