@@ -28,7 +28,7 @@ LINE_HEIGHT = 48
 FRAME_PX = 8
 LANES = 512
 NEVER = -1e30
-CANDIDATE_ROWS = 256
+CANDIDATE_ROWS = 64
 CPU_GROUP_PX = 640
 ACCELERATOR_GROUP_PX = 64 * 320
 
@@ -132,18 +132,34 @@ def _logits(head: Any, features: jax.Array) -> jax.Array:
     return (features @ kernel).astype(jnp.float32) + head["bias"]
 
 
-def _best_class(logits: jax.Array) -> jax.Array:
-    """Argmax over the last axis, [m, c] -> [m].
-
-    By lanes: elementwise maxima over blocks of columns first, which the CPU vectorises; a plain
-    argmax takes four times as long.
-    """
+def _lanes(logits: jax.Array) -> jax.Array:
+    """[m, c] -> [m, c / lanes, lanes]: maxima over the middle axis vectorise, argmax does not."""
     m, c = logits.shape
     lanes = min(c, LANES)
-    blocks = logits.reshape(m, c // lanes, lanes)
+    return logits.reshape(m, c // lanes, lanes)
+
+
+def _best_class(logits: jax.Array) -> jax.Array:
+    """argmax over the last axis, [m, c] -> [m]; four times as fast on a CPU as the plain one."""
+    blocks = _lanes(logits)
     lane = jnp.argmax(blocks.max(axis=1), axis=-1)
     column = jnp.take_along_axis(blocks, lane[:, None, None], axis=2)[..., 0]
-    return jnp.argmax(column, axis=-1) * lanes + lane
+    return jnp.argmax(column, axis=-1) * blocks.shape[2] + lane
+
+
+def _best_classes(logits: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
+    """The `count` largest logits and their classes: [m, c] -> [m, count] twice.
+
+    The `count` largest values lie in the `count` lanes with the largest maxima, so only those are
+    sorted.
+    """
+    blocks = _lanes(logits)
+    m, depth, lanes = blocks.shape
+    _, best_lanes = lax.top_k(blocks.max(axis=1), count)
+    columns = jnp.take_along_axis(blocks, best_lanes[:, None, :], axis=2)
+    values, position = lax.top_k(columns.reshape(m, depth * count), count)
+    lane = jnp.take_along_axis(best_lanes, position % count, axis=1)
+    return values, position // count * lanes + lane
 
 
 @functools.lru_cache(maxsize=16)
@@ -165,8 +181,10 @@ def _body_program(spec: Any, dtype: str, preprocess: Preprocess, platform: str) 
 @functools.lru_cache(maxsize=16)
 def _candidates_program(count: int, platform: str) -> Any:
     def best_candidates(weights: Any, rows: jax.Array) -> Any:
-        probabilities = jax.nn.softmax(_logits(weights[1], rows), axis=-1)
-        return lax.top_k(probabilities, count)
+        logits = _logits(weights[1], rows)
+        values, classes = _best_classes(logits, count)
+        total = jnp.exp(logits - values[:, :1]).sum(axis=-1, keepdims=True)
+        return jnp.exp(values - values[:, :1]) / total, classes
 
     return jit_for(platform, best_candidates)
 
@@ -202,7 +220,7 @@ def read_crops(
             frames = net.merged[best[slot]]
             runs[crop] = find_runs(frames)
             rows[crop] = features[slot][frames != BLANK]
-    classes, confidences = _best_candidates(net, rows)
+    classes, confidences = _best_candidates(net, rows, pool)
     readings, offset = [], 0
     for run_, row in zip(runs, rows, strict=True):
         part = slice(offset, offset + len(row))
@@ -246,7 +264,9 @@ def _run_group(
     return np.asarray(best), np.asarray(features)
 
 
-def _best_candidates(net: RecognizerNet, rows: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _best_candidates(
+    net: RecognizerNet, rows: list[np.ndarray], pool: ThreadPoolExecutor | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Best classes and their probabilities of packed frames: [m, k] each."""
     packed = [r for r in rows if len(r)]
     if not packed:
@@ -254,12 +274,16 @@ def _best_candidates(net: RecognizerNet, rows: list[np.ndarray]) -> tuple[np.nda
     features = np.concatenate(packed)
     count = len(features)
     features = np.pad(features, ((0, -count % CANDIDATE_ROWS), (0, 0)))
-    parts = [
-        net.candidates(net.replicas[0], features[i : i + CANDIDATE_ROWS])
-        for i in range(0, count, CANDIDATE_ROWS)
-    ]
-    confidences = np.concatenate([np.asarray(p[0]) for p in parts])[:count]
-    classes = np.concatenate([np.asarray(p[1]) for p in parts])[:count]
+
+    def run(start: int) -> tuple[np.ndarray, np.ndarray]:
+        block = features[start : start + CANDIDATE_ROWS]
+        confidences, classes = net.candidates(net.replicas[0], block)
+        return np.asarray(confidences), np.asarray(classes)
+
+    starts = range(0, count, CANDIDATE_ROWS)
+    parts = list(pool.map(run, starts) if pool else map(run, starts))
+    confidences = np.concatenate([p[0] for p in parts])[:count]
+    classes = np.concatenate([p[1] for p in parts])[:count]
     return classes, confidences
 
 
