@@ -10,6 +10,7 @@ from deepocr_jax.deep_ocr import (
     get_deep_ocr_param,
     read_deep_ocr,
     set_deep_ocr_param,
+    warm_up_deep_ocr,
     write_deep_ocr,
 )
 from deepocr_jax.dl_model import (
@@ -61,6 +62,7 @@ __all__ = [
     "read_dl_model",
     "read_image",
     "set_deep_ocr_param",
+    "warm_up_deep_ocr",
     "write_deep_ocr",
     "write_dl_model",
 ]

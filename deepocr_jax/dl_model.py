@@ -59,10 +59,7 @@ def load_model(source: "str | os.PathLike[str] | DLModel", kind: str = "") -> Mo
     Raises:
         ModelFileError: See `read_dl_model`; also where the model is of another kind.
     """
-    if isinstance(source, DLModel):
-        model = source.checkpoint
-    else:
-        model = _load(os.fspath(source), kind)
+    model = source.checkpoint if isinstance(source, DLModel) else _load(os.fspath(source), kind)
     if kind and model.kind != kind:
         raise ModelFileError(f"expected a model of type {kind!r}, got {model.kind!r}: {source!r}")
     return model

@@ -124,7 +124,7 @@ PARSERS: dict[str, Parser] = {
     "detection_batch_size": number(1, 4096, integer=True),
     "detection_optimize_for_inference": boolean,
     "recognition_batch_size": number(1, 65536, integer=True),
-    "recognition_num_char_candidates": number(1, 1000, integer=True),
+    "recognition_num_char_candidates": number(1, 100, integer=True),
     "recognition_image_width": side,
     "recognition_alignment": boolean,
     "recognition_optimize_for_inference": boolean,

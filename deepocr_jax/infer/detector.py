@@ -13,7 +13,7 @@ from deepocr_jax.checkpoint import ModelCheckpoint, Preprocess
 from deepocr_jax.geometry.boxes import scale_boxes
 from deepocr_jax.geometry.crops import resize_image
 from deepocr_jax.infer.buckets import fit_canvas, tile_starts
-from deepocr_jax.infer.programs import jit_for
+from deepocr_jax.infer.programs import Device, jit_for
 from deepocr_jax.models.registry import make_model, spec_from_dict
 from deepocr_jax.postprocess.db_regions import RegionParams, find_regions
 
@@ -59,7 +59,7 @@ class Detection:
 
 
 def make_detector_net(
-    model: ModelCheckpoint, devices: tuple[jax.Device, ...], dtype: str = "float32"
+    model: ModelCheckpoint, devices: tuple[Device, ...], dtype: str = "float32"
 ) -> DetectorNet:
     """Puts a detector onto its devices."""
     spec = spec_from_dict(model.kind, model.spec)
@@ -70,7 +70,7 @@ def make_detector_net(
 
 @functools.lru_cache(maxsize=16)
 def _program(spec: Any, dtype: str, preprocess: Preprocess, platform: str) -> Any:
-    network = make_model("ocr_detection", spec, jnp.dtype(dtype))
+    network: Any = make_model("ocr_detection", spec, jnp.dtype(dtype))
 
     def scores(variables: Any, canvas: jax.Array) -> jax.Array:
         return network.apply(variables, normalize(canvas, preprocess))
@@ -108,7 +108,7 @@ def detect(
             scaled, shape = fit_canvas(height, width, *limit)
         canvas = pad_image(resize_image(image, *scaled), *shape)
         row_factor, col_factor = scaled[0] / height, scaled[1] / width
-        scores = _scores(canvas, net, slot)
+        scores = run_detector(canvas, net, slot)
     boxes, region_scores = find_regions(scores, settings.regions)
     boxes = scale_boxes(boxes, 1 / row_factor, 1 / col_factor)
     inside = _centre_inside(boxes, height, width)
@@ -124,7 +124,8 @@ def pad_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.copyMakeBorder(image, 0, height - h, 0, width - w, cv2.BORDER_CONSTANT, value=gray)
 
 
-def _scores(canvas: np.ndarray, net: DetectorNet, slot: int) -> np.ndarray:
+def run_detector(canvas: np.ndarray, net: DetectorNet, slot: int) -> np.ndarray:
+    """[h, w, 3] uint8 -> text probability [h, w] float32, on device `slot`."""
     variables = net.replicas[slot % len(net.replicas)]
     return np.asarray(net.program(variables, canvas[None]))[0]
 
@@ -143,7 +144,7 @@ def _tiled_scores(
             tile = image[top : top + h, left : left + w]
             rows, cols = tile.shape[:2]
             part = scores[top : top + rows, left : left + cols]
-            found = _scores(pad_image(tile, h, w), net, slot)[:rows, :cols]
+            found = run_detector(pad_image(tile, h, w), net, slot)[:rows, :cols]
             np.maximum(part, found, out=part)
     return scores
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from deepocr_jax.checkpoint import ModelCheckpoint, Preprocess
 from deepocr_jax.infer.detector import normalize
-from deepocr_jax.infer.programs import jit_for
+from deepocr_jax.infer.programs import Device, jit_for
 from deepocr_jax.models.registry import make_model, spec_from_dict
 
 HEIGHT, WIDTH = 48, 192
@@ -27,7 +27,7 @@ class OrientationNet:
 
 
 def make_orientation_net(
-    model: ModelCheckpoint, device: jax.Device, dtype: str = "float32"
+    model: ModelCheckpoint, device: Device, dtype: str = "float32"
 ) -> OrientationNet:
     """Puts the classifier onto a device."""
     spec = spec_from_dict(model.kind, model.spec)
@@ -37,7 +37,7 @@ def make_orientation_net(
 
 @functools.lru_cache(maxsize=4)
 def _program(spec: Any, dtype: str, preprocess: Preprocess, platform: str) -> Any:
-    network = make_model("ocr_orientation", spec, jnp.dtype(dtype))
+    network: Any = make_model("ocr_orientation", spec, jnp.dtype(dtype))
 
     def turned(variables: Any, crops: jax.Array, widths: jax.Array) -> jax.Array:
         inside = jnp.arange(WIDTH) < widths[:, None]

@@ -9,6 +9,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+# jax.Device is declared as a variable, which type checkers refuse in annotations.
+Device = Any
+
 # Measured on two AVX-512 cores, JAX 0.10: XLA's YNNPACK fusions slow these networks down by 1.3
 # to 1.6 times, and vectors of 512 bits speed them up by 1.1.
 CPU_OPTIONS = {
@@ -55,7 +58,7 @@ def enable_compilation_cache(folder: Path) -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-def resolve_devices(device: Any) -> tuple[jax.Device, ...]:
+def resolve_devices(device: Any) -> tuple[Device, ...]:
     """A device, a platform's name, or a list of either -> JAX devices.
 
     None: the first accelerator, else the CPU.

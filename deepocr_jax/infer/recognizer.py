@@ -14,20 +14,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from deepocr_jax.checkpoint import ModelCheckpoint, Preprocess
 from deepocr_jax.infer.buckets import line_width_bucket
 from deepocr_jax.infer.detector import normalize
-from deepocr_jax.infer.programs import jit_for
+from deepocr_jax.infer.head import best_class, best_classes, logits, sliced_head
+from deepocr_jax.infer.programs import Device, jit_for
 from deepocr_jax.models.recognizer import RecognizerBody
 from deepocr_jax.models.registry import spec_from_dict
 from deepocr_jax.text.ctc import BLANK, Runs, find_runs
 
 LINE_HEIGHT = 48
 FRAME_PX = 8
-LANES = 512
-NEVER = -1e30
 CANDIDATE_ROWS = 64
 CPU_GROUP_PX = 640
 ACCELERATOR_GROUP_PX = 64 * 320
@@ -43,6 +41,8 @@ class RecognizerNet:
         candidates: Program: (head, rows of features) -> (classes, confidences) of the best k.
         replicas: One (body variables, head) a device.
         characters: Class -> character; class 0, the blank, is "".
+        merged: Class -> the class that it is decoded as.
+        features: Width of a frame's features.
     """
 
     platform: str
@@ -51,6 +51,7 @@ class RecognizerNet:
     replicas: tuple[Any, ...]
     characters: tuple[str, ...]
     merged: np.ndarray
+    features: int
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Reading:
 
 def make_recognizer_net(
     model: ModelCheckpoint,
-    devices: tuple[jax.Device, ...],
+    devices: tuple[Device, ...],
     columns: np.ndarray,
     mapping: np.ndarray | None = None,
     num_candidates: int = 3,
@@ -101,7 +102,7 @@ def make_recognizer_net(
     platform = devices[0].platform
     identity = np.arange(len(columns))
     merged = identity if mapping is None else np.asarray(mapping, np.intp)
-    head = _sliced_head(model.variables["params"]["head"], columns, merged)
+    head = sliced_head(model.variables["params"]["head"], columns, merged)
     body = {name: tree["body"] for name, tree in model.variables.items()}
     # One more than is shown, since the blank may be among them; a mapping can merge classes, too.
     fetched = 1 + num_candidates * (1 if np.array_equal(merged, identity) else 2)
@@ -113,58 +114,13 @@ def make_recognizer_net(
         replicas=tuple(jax.device_put((body, head), device) for device in devices),
         characters=characters,
         merged=merged,
+        features=spec.neck_features,
     )
-
-
-def _sliced_head(head: dict[str, Any], columns: np.ndarray, merged: np.ndarray) -> dict[str, Any]:
-    """The head's columns, padded to whole lanes with classes that never win."""
-    lanes = LANES if len(columns) > LANES else 64
-    extra = -len(columns) % lanes
-    kernel = np.pad(np.asarray(head["kernel"])[:, columns], ((0, 0), (0, extra)))
-    bias = np.array(head["bias"])[columns]
-    never = (merged == BLANK) & (np.arange(len(columns)) != BLANK)
-    bias[never] = NEVER
-    return {"kernel": kernel, "bias": np.pad(bias, (0, extra), constant_values=NEVER)}
-
-
-def _logits(head: Any, features: jax.Array) -> jax.Array:
-    kernel = head["kernel"].astype(features.dtype)
-    return (features @ kernel).astype(jnp.float32) + head["bias"]
-
-
-def _lanes(logits: jax.Array) -> jax.Array:
-    """[m, c] -> [m, c / lanes, lanes]: maxima over the middle axis vectorise, argmax does not."""
-    m, c = logits.shape
-    lanes = min(c, LANES)
-    return logits.reshape(m, c // lanes, lanes)
-
-
-def _best_class(logits: jax.Array) -> jax.Array:
-    """argmax over the last axis, [m, c] -> [m]; four times as fast on a CPU as the plain one."""
-    blocks = _lanes(logits)
-    lane = jnp.argmax(blocks.max(axis=1), axis=-1)
-    column = jnp.take_along_axis(blocks, lane[:, None, None], axis=2)[..., 0]
-    return jnp.argmax(column, axis=-1) * blocks.shape[2] + lane
-
-
-def _best_classes(logits: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
-    """The `count` largest logits and their classes: [m, c] -> [m, count] twice.
-
-    The `count` largest values lie in the `count` lanes with the largest maxima, so only those are
-    sorted.
-    """
-    blocks = _lanes(logits)
-    m, depth, lanes = blocks.shape
-    _, best_lanes = lax.top_k(blocks.max(axis=1), count)
-    columns = jnp.take_along_axis(blocks, best_lanes[:, None, :], axis=2)
-    values, position = lax.top_k(columns.reshape(m, depth * count), count)
-    lane = jnp.take_along_axis(best_lanes, position % count, axis=1)
-    return values, position // count * lanes + lane
 
 
 @functools.lru_cache(maxsize=16)
 def _body_program(spec: Any, dtype: str, preprocess: Preprocess, platform: str) -> Any:
-    network = RecognizerBody(spec.body_only(), jnp.dtype(dtype))
+    network: Any = RecognizerBody(spec.body_only(), jnp.dtype(dtype))
 
     def best_classes(weights: Any, crops: jax.Array, widths: jax.Array) -> Any:
         variables, head = weights
@@ -172,7 +128,7 @@ def _body_program(spec: Any, dtype: str, preprocess: Preprocess, platform: str) 
         x = jnp.where(inside[:, None, :, None], normalize(crops, preprocess), 0.0)
         features = network.apply(variables, x)
         n, t, f = features.shape
-        best = _best_class(_logits(head, features.reshape(n * t, f)))
+        best = best_class(logits(head, features.reshape(n * t, f)))
         return best.reshape(n, t).astype(jnp.int32), features
 
     return jit_for(platform, best_classes)
@@ -181,9 +137,9 @@ def _body_program(spec: Any, dtype: str, preprocess: Preprocess, platform: str) 
 @functools.lru_cache(maxsize=16)
 def _candidates_program(count: int, platform: str) -> Any:
     def best_candidates(weights: Any, rows: jax.Array) -> Any:
-        logits = _logits(weights[1], rows)
-        values, classes = _best_classes(logits, count)
-        total = jnp.exp(logits - values[:, :1]).sum(axis=-1, keepdims=True)
+        every = logits(weights[1], rows)
+        values, classes = best_classes(every, count)
+        total = jnp.exp(every - values[:, :1]).sum(axis=-1, keepdims=True)
         return jnp.exp(values - values[:, :1]) / total, classes
 
     return jit_for(platform, best_candidates)
@@ -272,19 +228,18 @@ def _best_candidates(
     if not packed:
         return np.zeros((0, 1), np.int32), np.zeros((0, 1), np.float32)
     features = np.concatenate(packed)
-    count = len(features)
-    features = np.pad(features, ((0, -count % CANDIDATE_ROWS), (0, 0)))
+    blocks = [features[i : i + CANDIDATE_ROWS] for i in range(0, len(features), CANDIDATE_ROWS)]
+    run = functools.partial(run_candidates, net)
+    parts = list(pool.map(run, blocks) if pool else map(run, blocks))
+    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
-    def run(start: int) -> tuple[np.ndarray, np.ndarray]:
-        block = features[start : start + CANDIDATE_ROWS]
-        confidences, classes = net.candidates(net.replicas[0], block)
-        return np.asarray(confidences), np.asarray(classes)
 
-    starts = range(0, count, CANDIDATE_ROWS)
-    parts = list(pool.map(run, starts) if pool else map(run, starts))
-    confidences = np.concatenate([p[0] for p in parts])[:count]
-    classes = np.concatenate([p[1] for p in parts])[:count]
-    return classes, confidences
+def run_candidates(net: RecognizerNet, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Classes and confidences [m, k] of up to `CANDIDATE_ROWS` frames [m, f]."""
+    count = len(rows)
+    rows = np.pad(rows, ((0, CANDIDATE_ROWS - count), (0, 0)))
+    confidences, classes = net.candidates(net.replicas[0], rows)
+    return np.asarray(classes)[:count], np.asarray(confidences)[:count]
 
 
 def _reading(

@@ -113,7 +113,7 @@ SPEC_TYPES: dict[str, type] = {
 
 def _rebuild(annotation: Any, value: Any) -> Any:
     """Plain JSON values -> the frozen dataclasses and tuples that an annotation names."""
-    if is_dataclass(annotation):
+    if isinstance(annotation, type) and is_dataclass(annotation):
         hints = get_type_hints(annotation)
         return annotation(**{k: _rebuild(hints[k], v) for k, v in value.items()})
     if get_origin(annotation) is tuple:

@@ -61,7 +61,9 @@ def find_ink(crop: np.ndarray, margin: float) -> Ink | None:
     if not kept.any():
         return None
     lookup = np.concatenate([[0], kept]).astype(np.uint8)
-    return Ink(lookup[labels], left[kept], right[kept], top[kept], bottom[kept])
+    return Ink(
+        lookup[np.asarray(labels, np.intp)], left[kept], right[kept], top[kept], bottom[kept]
+    )
 
 
 def _ink_mask(gray: np.ndarray) -> np.ndarray | None:

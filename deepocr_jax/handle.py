@@ -1,0 +1,134 @@
+"""What a Deep OCR handle holds: parameters, models, and the networks made of both."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from deepocr_jax.checkpoint import ModelCheckpoint
+from deepocr_jax.errors import ParameterValueError
+from deepocr_jax.infer.detector import DetectionSettings, make_detector_net
+from deepocr_jax.infer.lines import RecognitionSettings
+from deepocr_jax.infer.orientation import make_orientation_net
+from deepocr_jax.infer.pipeline import Networks, PageSettings
+from deepocr_jax.infer.programs import resolve_devices
+from deepocr_jax.infer.recognizer import make_recognizer_net
+from deepocr_jax.parameters import Parameters
+from deepocr_jax.postprocess.db_regions import RegionParams
+from deepocr_jax.text.alphabet import class_columns
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that a handle holds; never changed, only replaced, so calls can run in threads."""
+
+    parameters: Parameters
+    detection: ModelCheckpoint | None
+    recognition: ModelCheckpoint | None
+    orientation: ModelCheckpoint | None
+    nets: Networks
+
+
+class DeepOCR:
+    """A Deep OCR handle; made by `create_deep_ocr` or `read_deep_ocr`."""
+
+    def __init__(self, state: State) -> None:
+        """Wraps a state."""
+        self.state = state
+
+    def __repr__(self) -> str:
+        s = self.state
+        parts = [
+            f"{k}={m.source!r}"
+            for k, m in (("detection", s.detection), ("recognition", s.recognition))
+            if m
+        ]
+        return f"DeepOCR({', '.join(parts)})"
+
+
+def make_handle(
+    parameters: Parameters,
+    detection: ModelCheckpoint | None,
+    recognition: ModelCheckpoint | None,
+    orientation: ModelCheckpoint | None,
+) -> DeepOCR:
+    """A handle with its networks made; without an alphabet it takes the recognizer's own."""
+    state = State(parameters, detection, recognition, orientation, Networks(None, None, None))
+    if recognition is not None and not parameters.recognition_alphabet:
+        state = with_parameters(state, recognition_alphabet=recognition.alphabet)
+    return DeepOCR(rebuilt(state, ("detector", "recognizer", "orientation")))
+
+
+def with_parameters(state: State, **values: Any) -> State:
+    """The state with other values of parameters; its networks stay."""
+    return replace(state, parameters=replace(state.parameters, **values))
+
+
+def rebuilt(state: State, parts: Sequence[str]) -> State:
+    """The state with some networks made anew from its models and parameters."""
+    nets, p = state.nets, state.parameters
+    if "detector" in parts and state.detection is not None:
+        devices = _devices("detection_device", p.detection_device)
+        dtype = _dtype(p.detection_optimize_for_inference, devices)
+        nets = replace(nets, detector=make_detector_net(state.detection, devices, dtype))
+    if "orientation" in parts and state.orientation is not None:
+        device = _devices("recognition_device", p.recognition_device)[0]
+        nets = replace(nets, orientation=make_orientation_net(state.orientation, device))
+    if "recognizer" in parts and state.recognition is not None:
+        devices = _devices("recognition_device", p.recognition_device)
+        model = state.recognition
+        mapping = (
+            np.array([0, *p.recognition_alphabet_mapping])
+            if p.recognition_alphabet_mapping
+            else None
+        )
+        net = make_recognizer_net(
+            model,
+            devices,
+            class_columns(p.recognition_alphabet, model.alphabet),
+            mapping,
+            p.recognition_num_char_candidates,
+            _dtype(p.recognition_optimize_for_inference, devices),
+        )
+        nets = replace(nets, recognizer=net)
+    return replace(state, nets=nets)
+
+
+def _devices(name: str, value: Any) -> tuple:
+    try:
+        return resolve_devices(value)
+    except ValueError as error:
+        raise ParameterValueError(f"{name}: {error}") from None
+
+
+def _dtype(optimize: bool, devices: tuple) -> str:
+    """Half precision pays on accelerators; the host computes fastest in float32."""
+    return "bfloat16" if optimize and devices[0].platform != "cpu" else "float32"
+
+
+def page_settings(p: Parameters) -> PageSettings:
+    """The parameters in the form that the pipeline takes."""
+    auto = p.detection_orientation == "auto"
+    return PageSettings(
+        detection=DetectionSettings(
+            height=p.detection_image_height,
+            width=p.detection_image_width,
+            tiling=p.detection_tiling,
+            tiling_overlap=p.detection_tiling_overlap,
+            regions=RegionParams(
+                min_pixel_score=p.detection_min_pixel_score,
+                min_region_score=p.detection_min_region_score,
+                unclip_ratio=p.detection_box_unclip_ratio,
+            ),
+        ),
+        recognition=RecognitionSettings(
+            max_width=p.recognition_image_width,
+            num_candidates=p.recognition_num_char_candidates,
+            batch_size=p.recognition_batch_size,
+            alignment=p.recognition_alignment,
+        ),
+        orientation_rad=None if auto else float(np.deg2rad(float(p.detection_orientation))),
+        sort_by_line=p.detection_sort_by_line,
+        min_word_area=p.detection_min_word_area,
+    )

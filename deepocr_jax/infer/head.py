@@ -1,0 +1,61 @@
+"""The recognizer's head at inference: cut to an alphabet, and read without a full sort."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from deepocr_jax.text.ctc import BLANK
+
+LANES = 512
+SMALL_LANES = 64
+NEVER = -1e30
+
+
+def sliced_head(head: dict[str, Any], columns: np.ndarray, merged: np.ndarray) -> dict[str, Any]:
+    """The head's columns [f, c] -> [f, c'], padded to whole lanes with classes that never win."""
+    lanes = LANES if len(columns) > LANES else SMALL_LANES
+    extra = -len(columns) % lanes
+    kernel = np.pad(np.asarray(head["kernel"])[:, columns], ((0, 0), (0, extra)))
+    bias = np.array(head["bias"])[columns]
+    never = (merged == BLANK) & (np.arange(len(columns)) != BLANK)
+    bias[never] = NEVER
+    return {"kernel": kernel, "bias": np.pad(bias, (0, extra), constant_values=NEVER)}
+
+
+def logits(head: Any, features: jax.Array) -> jax.Array:
+    """[m, f] frame features -> [m, c'] float32."""
+    kernel = head["kernel"].astype(features.dtype)
+    return (features @ kernel).astype(jnp.float32) + head["bias"]
+
+
+def _lanes(values: jax.Array) -> jax.Array:
+    """[m, c] -> [m, c / lanes, lanes]: maxima over the middle axis vectorise, argmax does not."""
+    m, c = values.shape
+    lanes = min(c, LANES)
+    return values.reshape(m, c // lanes, lanes)
+
+
+def best_class(values: jax.Array) -> jax.Array:
+    """Argmax over the last axis, [m, c] -> [m]; four times as fast on a CPU as the plain one."""
+    blocks = _lanes(values)
+    lane = jnp.argmax(blocks.max(axis=1), axis=-1)
+    column = jnp.take_along_axis(blocks, lane[:, None, None], axis=2)[..., 0]
+    return jnp.argmax(column, axis=-1) * blocks.shape[2] + lane
+
+
+def best_classes(values: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
+    """The `count` largest logits and their classes: [m, c] -> [m, count] twice.
+
+    The `count` largest values lie in the `count` lanes with the largest maxima, so only those are
+    sorted.
+    """
+    blocks = _lanes(values)
+    m, depth, lanes = blocks.shape
+    _, best_lanes = lax.top_k(blocks.max(axis=1), count)
+    columns = jnp.take_along_axis(blocks, best_lanes[:, None, :], axis=2)
+    largest, position = lax.top_k(columns.reshape(m, depth * count), count)
+    lane = jnp.take_along_axis(best_lanes, position % count, axis=1)
+    return largest, position // count * lanes + lane
