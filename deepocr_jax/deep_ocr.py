@@ -208,7 +208,7 @@ def apply_deep_ocr(
     single = isinstance(images, (np.ndarray, str, bytes, os.PathLike)) or hasattr(
         images, "__array__"
     )
-    sources = [images] if single else list(images)  # type: ignore[arg-type]
+    sources: list[Any] = [images] if single else list(images)
     arrays, errors = _load_images(sources, state.parameters.image_max_pixels)
     if single and errors:
         raise errors[0]

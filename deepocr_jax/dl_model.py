@@ -17,7 +17,7 @@ from deepocr_jax.infer.programs import enable_compilation_cache, resolve_devices
 from deepocr_jax.infer.recognizer import LINE_HEIGHT, make_recognizer_net
 from deepocr_jax.models.head import change_head
 from deepocr_jax.pretrained import load_pretrained, model_cache_dir
-from deepocr_jax.types import DLResult
+from deepocr_jax.types import Boxes, CharCandidates, DLResult
 
 # Names of published models -> the graph they come from. The first two name the current defaults.
 MODEL_NAMES: dict[str, str] = {
@@ -195,16 +195,15 @@ def _detect(images: list[np.ndarray], model: ModelCheckpoint) -> list[DLResult]:
     return results
 
 
-def box_keys(boxes: np.ndarray) -> dict[str, np.ndarray]:
+def box_keys(boxes: np.ndarray) -> Boxes:
     """[n, 5] -> the five keys of a rotated box, each [n]."""
-    boxes = np.asarray(boxes, np.float64).reshape(-1, 5)
-    names = ("row", "col", "phi", "length1", "length2")
-    return {name: boxes[:, i].copy() for i, name in enumerate(names)}
+    row, col, phi, length1, length2 = np.array(boxes, np.float64).reshape(-1, 5).T.copy()
+    return {"row": row, "col": col, "phi": phi, "length1": length1, "length2": length2}
 
 
 def char_candidates(
     candidates: Sequence[Sequence[str]], confidences: Sequence[Sequence[float]]
-) -> list[dict[str, list]]:
+) -> list[CharCandidates]:
     """The public form of the characters' candidates."""
     pairs = zip(candidates, confidences, strict=True)
     return [{"candidate": list(c), "confidence": list(v)} for c, v in pairs]

@@ -163,10 +163,10 @@ def _get_mapping(state: State) -> list[int]:
     return list(p.recognition_alphabet_mapping or range(1, len(p.recognition_alphabet) + 1))
 
 
-def _model_of(state: State, component: str) -> DLModel:
+def _model_of(state: State, component: str) -> ModelCheckpoint:
     model = getattr(state, component)
     assert model is not None
-    return DLModel(model)
+    return model
 
 
 SETTERS: dict[str, Setter] = {
@@ -209,8 +209,8 @@ GETTERS: dict[str, Getter] = {
     )(s),
     "detection_device": _devices_of("detection_device"),
     "recognition_device": _devices_of("recognition_device"),
-    "detection_model": lambda s: _model_of(s, "detection"),
-    "recognition_model": lambda s: _model_of(s, "recognition"),
+    "detection_model": lambda s: DLModel(_model_of(s, "detection")),
+    "recognition_model": lambda s: DLModel(_model_of(s, "recognition")),
     "detection_score_map_names": lambda s: ["text"],
     "detection_image_size": lambda s: [
         s.parameters.detection_image_width,
@@ -221,6 +221,6 @@ GETTERS: dict[str, Getter] = {
     "recognition_image_size": lambda s: [s.parameters.recognition_image_width, LINE_HEIGHT],
     "recognition_image_dimensions": lambda s: [*GETTERS["recognition_image_size"](s), 3],
     "recognition_alphabet": lambda s: list(s.parameters.recognition_alphabet),
-    "recognition_alphabet_internal": lambda s: ["", *s.recognition.alphabet],
+    "recognition_alphabet_internal": lambda s: ["", *_model_of(s, "recognition").alphabet],
     "recognition_alphabet_mapping": _get_mapping,
 }

@@ -48,7 +48,7 @@ def jit_for(platform: str, function: Callable[..., Any], **options: Any) -> Call
 def enable_compilation_cache(folder: Path) -> None:
     """Keeps compiled programs in `folder`, unless the process has chosen a place already."""
     if (
-        jax.config.jax_compilation_cache_dir
+        jax.config.values["jax_compilation_cache_dir"]
         or os.environ.get("JAX_ENABLE_COMPILATION_CACHE") == "0"
     ):
         return
