@@ -173,6 +173,7 @@ def _run_warmup(args: argparse.Namespace) -> int:
     from deepocr_jax.deep_ocr import warm_up_deep_ocr
     from deepocr_jax.pretrained import model_cache_dir
 
+    say("compiling every shape; the first time takes minutes")
     start = time.monotonic()
     count = warm_up_deep_ocr(handle)
     seconds = time.monotonic() - start

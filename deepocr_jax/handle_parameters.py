@@ -11,7 +11,7 @@ from deepocr_jax.errors import ModeError, ParameterValueError
 from deepocr_jax.handle import State, rebuilt, with_parameters
 from deepocr_jax.infer.programs import resolve_devices
 from deepocr_jax.infer.recognizer import LINE_HEIGHT
-from deepocr_jax.parameters import PARSERS, Parameters, sides
+from deepocr_jax.parameters import PARSERS, Parameters, pair, sides
 from deepocr_jax.text.alphabet import resolve_alphabet
 
 
@@ -70,7 +70,7 @@ def _set_recognition_height(state: State, value: Any) -> State:
 
 
 def _set_recognition_size(state: State, value: Any) -> State:
-    width, height = value.split(",") if isinstance(value, str) else value
+    width, height = pair("recognition_image_size", value)
     state = _set_recognition_height(state, height)
     return SETTERS["recognition_image_width"](state, width)
 

@@ -97,13 +97,19 @@ def orientation(name: str, value: Any) -> str | float:
         ) from None
 
 
-def sides(name: str, value: Any) -> tuple[int, int]:
-    """Parser of [width, height]; text as "1024,768" is taken, too."""
+def pair(name: str, value: Any) -> tuple[Any, Any]:
+    """The two entries of [width, height]; text as "1024,768" is taken, too."""
     parts = value.split(",") if isinstance(value, str) else value
     try:
         width, height = parts
     except (TypeError, ValueError):
         raise ParameterValueError(f"{name}: expected [width, height], got {value!r}") from None
+    return width, height
+
+
+def sides(name: str, value: Any) -> tuple[int, int]:
+    """Parser of [width, height], each rounded up to a multiple of 32."""
+    width, height = pair(name, value)
     return side(name, width), side(name, height)
 
 

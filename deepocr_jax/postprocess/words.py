@@ -25,9 +25,9 @@ class WordParams:
     """
 
     margin: float = 0.18
-    min_gap: float = 0.5
+    min_gap: float = 0.8
     gap_ratio: float = 3.0
-    pad: float = 0.03
+    pad: float = 0.08
 
 
 @dataclass(frozen=True)
