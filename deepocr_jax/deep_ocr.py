@@ -2,11 +2,11 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -208,7 +208,7 @@ def apply_deep_ocr(
     single = isinstance(images, (np.ndarray, str, bytes, os.PathLike)) or hasattr(
         images, "__array__"
     )
-    sources: list[Any] = [images] if single else list(images)
+    sources: list[Any] = [images] if single else list(cast(Iterable[Any], images))
     arrays, errors = _load_images(sources, state.parameters.image_max_pixels)
     if single and errors:
         raise errors[0]

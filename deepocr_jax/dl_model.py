@@ -189,8 +189,7 @@ def _recognize(images: list[np.ndarray], model: ModelCheckpoint) -> list[DLResul
 def _detect(images: list[np.ndarray], model: ModelCheckpoint) -> list[DLResult]:
     net = make_detector_net(model, resolve_devices(None))
     results: list[DLResult] = []
-    for image in images:
-        found = detect(image, net, DetectionSettings())
+    for found in detect(images, net, DetectionSettings()):
         results.append({"score_maps": found.scores[..., None], "words": box_keys(found.boxes)})
     return results
 

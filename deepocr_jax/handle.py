@@ -116,6 +116,7 @@ def page_settings(p: Parameters) -> PageSettings:
             width=p.detection_image_width,
             tiling=p.detection_tiling,
             tiling_overlap=p.detection_tiling_overlap,
+            batch_size=p.detection_batch_size,
             regions=RegionParams(
                 min_pixel_score=p.detection_min_pixel_score,
                 min_region_score=p.detection_min_region_score,

@@ -9,8 +9,9 @@ from deepocr_jax.checkpoint import ModelCheckpoint
 from deepocr_jax.dl_model import DLModel, load_model, with_alphabet
 from deepocr_jax.errors import ModeError, ParameterValueError
 from deepocr_jax.handle import State, rebuilt, with_parameters
+from deepocr_jax.infer.detector import detection_batch_size
 from deepocr_jax.infer.programs import resolve_devices
-from deepocr_jax.infer.recognizer import LINE_HEIGHT
+from deepocr_jax.infer.recognizer import LINE_HEIGHT, group_size
 from deepocr_jax.parameters import PARSERS, Parameters, pair, sides
 from deepocr_jax.text.alphabet import resolve_alphabet
 
@@ -209,6 +210,14 @@ GETTERS: dict[str, Getter] = {
     )(s),
     "detection_device": _devices_of("detection_device"),
     "recognition_device": _devices_of("recognition_device"),
+    "detection_batch_size": lambda s: detection_batch_size(
+        s.parameters.detection_batch_size,
+        resolve_devices(s.parameters.detection_device)[0].platform,
+    ),
+    "recognition_batch_size": lambda s: (
+        s.parameters.recognition_batch_size
+        or group_size(160, resolve_devices(s.parameters.recognition_device)[0].platform)
+    ),
     "detection_model": lambda s: DLModel(_model_of(s, "detection")),
     "recognition_model": lambda s: DLModel(_model_of(s, "recognition")),
     "detection_score_map_names": lambda s: ["text"],

@@ -19,6 +19,7 @@ class Parameters:
     `detection_min_character_score`, `_min_link_score` and `_min_word_score` are the thresholds of
     score-map detectors. A detector with a text-probability map (DB) has its own three:
     `detection_min_pixel_score`, `detection_min_region_score`, `detection_box_unclip_ratio`.
+    A batch size of 0 stands for one chosen for the device.
     """
 
     detection_device: Any = None
@@ -36,7 +37,7 @@ class Parameters:
     detection_sort_by_line: bool = True
     detection_tiling: bool = False
     detection_tiling_overlap: int = 60
-    detection_batch_size: int = 1
+    detection_batch_size: int = 0
     detection_optimize_for_inference: bool = False
     recognition_batch_size: int = 0
     recognition_alphabet: tuple[str, ...] = ()

@@ -1,6 +1,9 @@
 """Images -> score maps and text regions."""
 
 import functools
+import itertools
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,23 +20,27 @@ from deepocr_jax.infer.programs import Device, jit_for
 from deepocr_jax.models.registry import make_model, spec_from_dict
 from deepocr_jax.postprocess.db_regions import RegionParams, find_regions
 
+ACCELERATOR_BATCH = 8
+
 
 @dataclass(frozen=True)
 class DetectorNet:
     """A detector ready to run: its program and its variables, one copy a device."""
 
+    platform: str
     program: Any
     replicas: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
 class DetectionSettings:
-    """Size of the canvas, tiling, thresholds."""
+    """Size of the canvas, tiling, images a batch (0: chosen for the device), thresholds."""
 
     height: int = 1024
     width: int = 1024
     tiling: bool = False
     tiling_overlap: int = 60
+    batch_size: int = 0
     regions: RegionParams = RegionParams()
 
 
@@ -63,9 +70,10 @@ def make_detector_net(
 ) -> DetectorNet:
     """Puts a detector onto its devices."""
     spec = spec_from_dict(model.kind, model.spec)
-    program = _program(spec, dtype, model.preprocess, devices[0].platform)
+    platform = devices[0].platform
+    program = _program(spec, dtype, model.preprocess, platform)
     replicas = tuple(jax.device_put(model.variables, device) for device in devices)
-    return DetectorNet(program, replicas)
+    return DetectorNet(platform, program, replicas)
 
 
 @functools.lru_cache(maxsize=16)
@@ -85,34 +93,98 @@ def normalize(images: jax.Array, preprocess: Preprocess) -> jax.Array:
     return (images.astype(jnp.float32) - preprocess.mean) / preprocess.deviation
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """How one image is shown to the network: a canvas, cut into tiles of one shape."""
+
+    canvas: np.ndarray
+    row_factor: float
+    col_factor: float
+    corners: list[tuple[int, int]]
+    tile: tuple[int, int]
+
+
 def detect(
-    image: np.ndarray, net: DetectorNet, settings: DetectionSettings, slot: int = 0
-) -> Detection:
-    """Finds the text regions of one image.
+    images: Sequence[np.ndarray],
+    net: DetectorNet,
+    settings: DetectionSettings,
+    pool: ThreadPoolExecutor | None = None,
+) -> list[Detection]:
+    """Finds the text regions of images.
 
     Args:
-        image: [h, w, 3] uint8 RGB.
+        images: [h, w, 3] uint8 RGB each.
         net: The detector.
         settings: Canvas and thresholds.
-        slot: Which of the detector's devices to use, modulo their number.
+        pool: Works on several images side by side, if given.
+
+    Returns:
+        One detection an image, independent of the other images.
     """
+    run = pool.map if pool else map
+    layouts = list(run(functools.partial(_lay_out, settings=settings), images))
+    tiles = [_tile(layout, corner) for layout in layouts for corner in layout.corners]
+    scores = iter(run_tiles(tiles, net, settings.batch_size, pool))
+    maps = [_merge_tiles(x, list(itertools.islice(scores, len(x.corners)))) for x in layouts]
+
+    def finish(index: int) -> Detection:
+        return _detection(images[index], layouts[index], maps[index], settings.regions)
+
+    return list(run(finish, range(len(images))))
+
+
+def _lay_out(image: np.ndarray, settings: DetectionSettings) -> _Layout:
     height, width = image.shape[:2]
-    if settings.tiling and (height > settings.height or width > settings.width):
-        canvas, scores = image, _tiled_scores(image, net, settings, slot)
-        row_factor = col_factor = 1.0
-    else:
-        limit = (settings.height, settings.width)
-        if settings.tiling:  # No zoom: an image smaller than a tile keeps its size.
-            scaled, shape = (height, width), fit_canvas(*limit, *limit)[1]
-        else:
-            scaled, shape = fit_canvas(height, width, *limit)
-        canvas = pad_image(resize_image(image, *scaled), *shape)
-        row_factor, col_factor = scaled[0] / height, scaled[1] / width
-        scores = run_detector(canvas, net, slot)
-    boxes, region_scores = find_regions(scores, settings.regions)
-    boxes = scale_boxes(boxes, 1 / row_factor, 1 / col_factor)
-    inside = _centre_inside(boxes, height, width)
-    return Detection(canvas, scores, row_factor, col_factor, boxes[inside], region_scores[inside])
+    limit = (settings.height, settings.width)
+    if settings.tiling:  # No zoom, whether the image is larger than a tile or smaller.
+        rows, cols = (
+            tile_starts(side, tile, min(settings.tiling_overlap, tile // 2))
+            for side, tile in zip((height, width), limit, strict=True)
+        )
+        corners = [(row, col) for row in rows for col in cols]
+        return _Layout(image, 1.0, 1.0, corners, limit)
+    scaled, shape = fit_canvas(height, width, *limit)
+    canvas = pad_image(resize_image(image, *scaled), *shape)
+    return _Layout(canvas, scaled[0] / height, scaled[1] / width, [(0, 0)], shape)
+
+
+def _tile(layout: _Layout, corner: tuple[int, int]) -> np.ndarray:
+    (top, left), (height, width) = corner, layout.tile
+    return pad_image(layout.canvas[top : top + height, left : left + width], height, width)
+
+
+def _merge_tiles(layout: _Layout, scores: list[np.ndarray]) -> np.ndarray:
+    """The canvas' score map: the maximum over its tiles.
+
+    Regions are formed on the whole map, so a word on a seam needs no merging.
+    """
+    if len(scores) == 1:
+        height, width = layout.canvas.shape[:2]
+        return scores[0][:height, :width]
+    merged = np.zeros(layout.canvas.shape[:2], np.float32)
+    height, width = layout.tile
+    for (top, left), found in zip(layout.corners, scores, strict=True):
+        part = merged[top : top + height, left : left + width]
+        np.maximum(part, found[: part.shape[0], : part.shape[1]], out=part)
+    return merged
+
+
+def _detection(
+    image: np.ndarray, layout: _Layout, scores: np.ndarray, params: RegionParams
+) -> Detection:
+    boxes, region_scores = find_regions(scores, params)
+    boxes = scale_boxes(boxes, 1 / layout.row_factor, 1 / layout.col_factor)
+    # A region whose centre is in the padding is none of the image.
+    row, col = boxes[:, 0], boxes[:, 1]
+    inside = (row >= 0) & (row <= image.shape[0] - 1) & (col >= 0) & (col <= image.shape[1] - 1)
+    return Detection(
+        layout.canvas,
+        scores,
+        layout.row_factor,
+        layout.col_factor,
+        boxes[inside],
+        region_scores[inside],
+    )
 
 
 def pad_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -124,32 +196,35 @@ def pad_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.copyMakeBorder(image, 0, height - h, 0, width - w, cv2.BORDER_CONSTANT, value=gray)
 
 
-def run_detector(canvas: np.ndarray, net: DetectorNet, slot: int) -> np.ndarray:
-    """[h, w, 3] uint8 -> text probability [h, w] float32, on device `slot`."""
-    variables = net.replicas[slot % len(net.replicas)]
-    return np.asarray(net.program(variables, canvas[None]))[0]
+def detection_batch_size(batch_size: int, platform: str) -> int:
+    """Images computed together; 0: chosen for the device."""
+    return batch_size or (1 if platform == "cpu" else ACCELERATOR_BATCH)
 
 
-def _tiled_scores(
-    image: np.ndarray, net: DetectorNet, settings: DetectionSettings, slot: int
-) -> np.ndarray:
-    """The score map of a large image: the maximum over overlapping tiles.
+def run_tiles(
+    tiles: list[np.ndarray],
+    net: DetectorNet,
+    batch_size: int = 0,
+    pool: ThreadPoolExecutor | None = None,
+) -> list[np.ndarray]:
+    """[h, w, 3] uint8 each -> text probability [h, w] float32 each, batched by shape."""
+    size = detection_batch_size(batch_size, net.platform)
+    by_shape: dict[tuple[int, ...], list[int]] = {}
+    for index, tile in enumerate(tiles):
+        by_shape.setdefault(tile.shape, []).append(index)
+    batches = [m[i : i + size] for m in by_shape.values() for i in range(0, len(m), size)]
 
-    Regions are formed on the whole map, so a word on a seam needs no merging.
-    """
-    h, w = settings.height, settings.width
-    scores = np.zeros(image.shape[:2], np.float32)
-    for top in tile_starts(image.shape[0], h, settings.tiling_overlap):
-        for left in tile_starts(image.shape[1], w, settings.tiling_overlap):
-            tile = image[top : top + h, left : left + w]
-            rows, cols = tile.shape[:2]
-            part = scores[top : top + rows, left : left + cols]
-            found = run_detector(pad_image(tile, h, w), net, slot)[:rows, :cols]
-            np.maximum(part, found, out=part)
+    def run(number: int) -> np.ndarray:
+        members = batches[number]
+        batch = np.zeros((size, *tiles[members[0]].shape), np.uint8)
+        for slot, index in enumerate(members):
+            batch[slot] = tiles[index]
+        variables = net.replicas[number % len(net.replicas)]
+        return np.asarray(net.program(variables, batch))
+
+    scores: list[np.ndarray] = [np.zeros(0)] * len(tiles)
+    outcomes = pool.map(run, range(len(batches))) if pool else map(run, range(len(batches)))
+    for members, found in zip(batches, outcomes, strict=True):
+        for slot, index in enumerate(members):
+            scores[index] = found[slot]
     return scores
-
-
-def _centre_inside(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Which boxes have their centre in the image (and not in the padding)."""
-    row, col = boxes[:, 0], boxes[:, 1]
-    return (row >= 0) & (row <= height - 1) & (col >= 0) & (col <= width - 1)

@@ -106,21 +106,9 @@ def _read_pack(
     pool: ThreadPoolExecutor | None,
 ) -> list[Page]:
     assert nets.detector is not None
-    run = pool.map if pool else map
-
-    def find(index: int) -> tuple[Detection, list[Line]]:
-        assert nets.detector is not None
-        found = detect(images[index], nets.detector, settings.detection, index)
-        boxes = found.boxes
-        boxes = boxes[4 * boxes[:, 3] * boxes[:, 4] >= settings.min_word_area]
-        if settings.orientation_rad is None:
-            boxes = align_short_boxes(boxes)
-        else:
-            boxes = direct_boxes(boxes, settings.orientation_rad)
-        return found, [Line(index, box) for box in boxes]
-
-    found = list(run(find, range(len(images))))
-    lines = [line for _, of_page in found for line in of_page]
+    found = detect(images, nets.detector, settings.detection, pool)
+    by_page = [_make_lines(i, x.boxes, settings) for i, x in enumerate(found)]
+    lines = [line for of_page in by_page for line in of_page]
     if settings.orientation_rad is None and nets.orientation is not None:
         set_upright(lines, images, nets.orientation, nets.recognizer, settings.recognition)
     if nets.recognizer is not None:
@@ -128,10 +116,18 @@ def _read_pack(
         read_lines(lines, images, nets.recognizer, settings.recognition, pool, both_ways)
 
     def finish(index: int) -> Page:
-        detection, of_page = found[index]
-        return _page(detection, of_page, settings, nets.recognizer is not None)
+        return _page(found[index], by_page[index], settings, nets.recognizer is not None)
 
-    return list(run(finish, range(len(images))))
+    return list((pool.map if pool else map)(finish, range(len(images))))
+
+
+def _make_lines(page: int, boxes: np.ndarray, settings: PageSettings) -> list[Line]:
+    boxes = boxes[4 * boxes[:, 3] * boxes[:, 4] >= settings.min_word_area]
+    if settings.orientation_rad is None:
+        boxes = align_short_boxes(boxes)
+    else:
+        boxes = direct_boxes(boxes, settings.orientation_rad)
+    return [Line(page, box) for box in boxes]
 
 
 def _page(detection: Detection, lines: list[Line], settings: PageSettings, read: bool) -> Page:

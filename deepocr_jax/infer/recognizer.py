@@ -168,7 +168,8 @@ def read_crops(
     """
     groups = _make_groups(crops, max_width, net.platform, batch_size)
     run = functools.partial(_run_group, crops, net)
-    outcomes = list(pool.map(run, groups) if pool else map(run, groups))
+    numbers = range(len(groups))
+    outcomes = list(pool.map(run, groups, numbers) if pool else map(run, groups, numbers))
     runs: list[Runs] = [find_runs(np.zeros(0, np.int32))] * len(crops)
     rows: list[np.ndarray] = [np.zeros((0, 0), np.float32)] * len(crops)
     for (_, members), (best, features) in zip(groups, outcomes, strict=True):
@@ -206,7 +207,10 @@ def group_size(width: int, platform: str) -> int:
 
 
 def _run_group(
-    crops: list[np.ndarray], net: RecognizerNet, group: tuple[tuple[int, int], list[int]]
+    crops: list[np.ndarray],
+    net: RecognizerNet,
+    group: tuple[tuple[int, int], list[int]],
+    number: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     (size, width), members = group
     batch = np.zeros((size, LINE_HEIGHT, width, 3), np.uint8)
@@ -215,7 +219,7 @@ def _run_group(
         crop = crops[index]
         batch[slot, :, : crop.shape[1]] = crop
         widths[slot] = crop.shape[1]
-    weights = net.replicas[members[0] % len(net.replicas)]
+    weights = net.replicas[number % len(net.replicas)]
     best, features = net.body(weights, batch, widths)
     return np.asarray(best), np.asarray(features)
 

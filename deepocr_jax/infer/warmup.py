@@ -3,10 +3,10 @@
 import numpy as np
 
 from deepocr_jax.infer.buckets import canvas_shapes, line_widths
-from deepocr_jax.infer.detector import run_detector
+from deepocr_jax.infer.detector import detection_batch_size, run_tiles
 from deepocr_jax.infer.orientation import turned_probability
 from deepocr_jax.infer.pipeline import Networks, PageSettings
-from deepocr_jax.infer.recognizer import LINE_HEIGHT, read_crops, run_candidates
+from deepocr_jax.infer.recognizer import LINE_HEIGHT, group_size, read_crops, run_candidates
 
 
 def warm_up(nets: Networks, settings: PageSettings) -> int:
@@ -17,16 +17,19 @@ def warm_up(nets: Networks, settings: PageSettings) -> int:
     """
     count = 0
     if nets.detector is not None:
+        size = detection_batch_size(settings.detection.batch_size, nets.detector.platform)
+        each = size * len(nets.detector.replicas)  # One batch a device.
         for shape in canvas_shapes(settings.detection.height, settings.detection.width):
-            for slot in range(len(nets.detector.replicas)):
-                run_detector(np.zeros((*shape, 3), np.uint8), nets.detector, slot)
+            blank = np.zeros((*shape, 3), np.uint8)
+            run_tiles([blank] * each, nets.detector, settings.detection.batch_size)
             count += 1
     if nets.recognizer is not None:
         how = settings.recognition
         for width in line_widths(how.max_width):
             blank = np.zeros((LINE_HEIGHT, width, 3), np.uint8)
-            for _ in nets.recognizer.replicas:
-                read_crops([blank], nets.recognizer, how.max_width, 1, how.batch_size)
+            size = how.batch_size or group_size(width, nets.recognizer.platform)
+            each = size * len(nets.recognizer.replicas)
+            read_crops([blank] * each, nets.recognizer, how.max_width, 1, how.batch_size)
             count += 1
         run_candidates(nets.recognizer, np.zeros((1, nets.recognizer.features), np.float32))
         count += 1

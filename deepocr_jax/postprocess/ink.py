@@ -56,6 +56,10 @@ def find_ink(crop: np.ndarray, margin: float) -> Ink | None:
     neighbour |= (bottom <= 0.5 * edge) | (top >= h - 0.5 * edge)
     rule = (width > 2.5 * h) & (height < 0.12 * h + 1)
     rule |= touches_top & touches_bottom & (width < 0.12 * h + 1)
+    # A dark band at an end of the crop, from edge to edge: a shadow, not ink.
+    rule |= (
+        touches_top & touches_bottom & ((left == 0) | (right == w)) & (area > 0.7 * width * height)
+    )
     speck = area < 3
     kept = ~(neighbour | rule | speck)
     if not kept.any():
