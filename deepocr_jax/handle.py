@@ -131,5 +131,6 @@ def page_settings(p: Parameters) -> PageSettings:
         ),
         orientation_rad=None if auto else float(np.deg2rad(float(p.detection_orientation))),
         sort_by_line=p.detection_sort_by_line,
+        min_confidence=p.recognition_min_confidence,
         min_word_area=p.detection_min_word_area,
     )

@@ -14,15 +14,21 @@ SMALL_LANES = 64
 NEVER = -1e30
 
 
-def sliced_head(head: dict[str, Any], columns: np.ndarray, merged: np.ndarray) -> dict[str, Any]:
-    """The head's columns [f, c] -> [f, c'], padded to whole lanes with classes that never win."""
+def sliced_head(
+    head: dict[str, Any], columns: np.ndarray, merged: np.ndarray, space: int
+) -> dict[str, Any]:
+    """The head's columns [f, c] -> [f, c'], padded to whole lanes with classes that never win.
+
+    `space` is the class of the space, or that of the blank where the alphabet has none.
+    """
     lanes = LANES if len(columns) > LANES else SMALL_LANES
     extra = -len(columns) % lanes
     kernel = np.pad(np.asarray(head["kernel"])[:, columns], ((0, 0), (0, extra)))
     bias = np.array(head["bias"])[columns]
     never = (merged == BLANK) & (np.arange(len(columns)) != BLANK)
     bias[never] = NEVER
-    return {"kernel": kernel, "bias": np.pad(bias, (0, extra), constant_values=NEVER)}
+    bias = np.pad(bias, (0, extra), constant_values=NEVER)
+    return {"kernel": kernel, "bias": bias, "space": np.int32(space)}
 
 
 def logits(head: Any, features: jax.Array) -> jax.Array:
@@ -44,6 +50,12 @@ def best_class(values: jax.Array) -> jax.Array:
     lane = jnp.argmax(blocks.max(axis=1), axis=-1)
     column = jnp.take_along_axis(blocks, lane[:, None, None], axis=2)[..., 0]
     return jnp.argmax(column, axis=-1) * blocks.shape[2] + lane
+
+
+def space_margin(values: jax.Array, best: jax.Array, space: jax.Array) -> jax.Array:
+    """Logit of the space less the best one's, [m]; 0 where the space is best."""
+    largest = jnp.take_along_axis(values, best[:, None], axis=1)[:, 0]
+    return jnp.where(space == BLANK, NEVER, jnp.take(values, space, axis=1) - largest)
 
 
 def best_classes(values: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:

@@ -26,19 +26,26 @@ from deepocr_jax.postprocess.words import WordParams, WordSpan, cut_words
 
 # Pages whose crops are packed together; bounds the memory of a call with many images.
 PAGES_PER_PACK = 16
-MIN_LINE_CONFIDENCE = 0.35
 
 
 @dataclass(frozen=True)
 class PageSettings:
-    """Everything that `read_pages` can be told."""
+    """Everything that `read_pages` can be told.
+
+    Attributes:
+        detection, recognition, words: Of the stages.
+        orientation_rad: Reading direction; None: found out.
+        sort_by_line: Whether words are put into reading order.
+        min_confidence: Lines read with less mean confidence are dropped.
+        min_word_area: Smaller regions are dropped, in square pixels.
+    """
 
     detection: DetectionSettings = DetectionSettings()
     recognition: RecognitionSettings = RecognitionSettings()
     words: WordParams = WordParams()
     orientation_rad: float | None = None
     sort_by_line: bool = True
-    min_word_score: float = 0.0
+    min_confidence: float = 0.5
     min_word_area: float = 10.0
 
 
@@ -146,18 +153,24 @@ def line_words(line: Line, settings: PageSettings) -> list[Word]:
     """The words of a read line, each with its own box."""
     reading, crop = line.reading, line.crop
     assert reading is not None and crop is not None
-    if reading.confidence < MIN_LINE_CONFIDENCE:
+    if reading.confidence < settings.min_confidence:
         return []
     centres = (reading.runs.start + reading.runs.stop) / 2 * reading.frame_px
-    spans = cut_words(crop, reading.text, centres, settings.words)
+    spans = cut_words(crop, reading.text, centres, _space_margins(reading), settings.words)
     if not spans:
         return []
     scale = 2 * line.box[4] / crop.shape[0]
     across = 2 * line.box[3] / crop.shape[1]
     edges = np.array([[s.start, s.end, s.top, s.bottom] for s in spans])
     boxes = sub_boxes(line.box, edges * [across, across, scale, scale])
-    words = [_word(reading, s, b, crop) for s, b in zip(spans, boxes, strict=True)]
-    return [w for w in words if w.confidence >= settings.min_word_score]
+    return [_word(reading, s, b, crop) for s, b in zip(spans, boxes, strict=True)]
+
+
+def _space_margins(reading: Reading) -> np.ndarray:
+    """For each character the largest space margin of the frames up to the next one: [n]."""
+    stops = [*reading.runs.start[1:], len(reading.space_margins)]
+    pairs = zip(reading.runs.start, stops, strict=False)
+    return np.array([reading.space_margins[a:b].max() for a, b in pairs])
 
 
 def _word(reading: Reading, span: WordSpan, box: np.ndarray, crop: np.ndarray) -> Word:

@@ -18,7 +18,7 @@ import numpy as np
 from deepocr_jax.checkpoint import ModelCheckpoint, Preprocess
 from deepocr_jax.infer.buckets import line_width_bucket
 from deepocr_jax.infer.detector import normalize
-from deepocr_jax.infer.head import best_class, best_classes, logits, sliced_head
+from deepocr_jax.infer.head import best_class, best_classes, logits, sliced_head, space_margin
 from deepocr_jax.infer.programs import Device, jit_for
 from deepocr_jax.models.recognizer import RecognizerBody
 from deepocr_jax.models.registry import spec_from_dict
@@ -37,7 +37,7 @@ class RecognizerNet:
 
     Attributes:
         platform: Of its devices.
-        body: Program: (variables, head, crops, widths) -> (best class [n, t], features).
+        body: Program: (weights, crops, widths) -> (best classes, space margins, features).
         candidates: Program: (head, rows of features) -> (classes, confidences) of the best k.
         replicas: One (body variables, head) a device.
         characters: Class -> character; class 0, the blank, is "".
@@ -63,6 +63,7 @@ class Reading:
         runs: Frames of the characters; a frame is `FRAME_PX` crop pixels wide.
         candidates: For each character its best classes' characters, best first.
         confidences: Their softmax values.
+        space_margins: [t] for each frame how far the space is from the best class, in logits.
         frame_px: Width of a frame in pixels of the crop handed in.
     """
 
@@ -70,7 +71,8 @@ class Reading:
     runs: Runs
     candidates: tuple[tuple[str, ...], ...]
     confidences: tuple[tuple[float, ...], ...]
-    frame_px: float
+    space_margins: np.ndarray
+    frame_px: float = float(FRAME_PX)
 
     @property
     def confidence(self) -> float:
@@ -102,11 +104,12 @@ def make_recognizer_net(
     platform = devices[0].platform
     identity = np.arange(len(columns))
     merged = identity if mapping is None else np.asarray(mapping, np.intp)
-    head = sliced_head(model.variables["params"]["head"], columns, merged)
+    characters = ("", *(model.alphabet[c - 1] for c in columns[1:]))
+    space = characters.index(" ") if " " in characters else BLANK
+    head = sliced_head(model.variables["params"]["head"], columns, merged, space)
     body = {name: tree["body"] for name, tree in model.variables.items()}
     # One more than is shown, since the blank may be among them; a mapping can merge classes, too.
     fetched = 1 + num_candidates * (1 if np.array_equal(merged, identity) else 2)
-    characters = ("", *(model.alphabet[c - 1] for c in columns[1:]))
     return RecognizerNet(
         platform=platform,
         body=_body_program(spec, dtype, model.preprocess, platform),
@@ -128,8 +131,10 @@ def _body_program(spec: Any, dtype: str, preprocess: Preprocess, platform: str) 
         x = jnp.where(inside[:, None, :, None], normalize(crops, preprocess), 0.0)
         features = network.apply(variables, x)
         n, t, f = features.shape
-        best = best_class(logits(head, features.reshape(n * t, f)))
-        return best.reshape(n, t).astype(jnp.int32), features
+        every = logits(head, features.reshape(n * t, f))
+        best = best_class(every)
+        margin = space_margin(every, best, head["space"])
+        return best.reshape(n, t).astype(jnp.int32), margin.reshape(n, t), features
 
     return jit_for(platform, best_classes)
 
@@ -172,16 +177,19 @@ def read_crops(
     outcomes = list(pool.map(run, groups, numbers) if pool else map(run, groups, numbers))
     runs: list[Runs] = [find_runs(np.zeros(0, np.int32))] * len(crops)
     rows: list[np.ndarray] = [np.zeros((0, 0), np.float32)] * len(crops)
-    for (_, members), (best, features) in zip(groups, outcomes, strict=True):
+    margins: list[np.ndarray] = [np.zeros(0, np.float32)] * len(crops)
+    for (_, members), (best, margin, features) in zip(groups, outcomes, strict=True):
         for slot, crop in enumerate(members):
             frames = net.merged[best[slot]]
+            margins[crop] = margin[slot]
             runs[crop] = find_runs(frames)
             rows[crop] = features[slot][frames != BLANK]
     classes, confidences = _best_candidates(net, rows, pool)
     readings, offset = [], 0
-    for run_, row in zip(runs, rows, strict=True):
+    for run_, row, margin in zip(runs, rows, margins, strict=True):
         part = slice(offset, offset + len(row))
-        readings.append(_reading(run_, classes[part], confidences[part], net, num_candidates))
+        found = classes[part], confidences[part]
+        readings.append(_reading(run_, *found, margin, net, num_candidates))
         offset += len(row)
     return readings
 
@@ -211,7 +219,7 @@ def _run_group(
     net: RecognizerNet,
     group: tuple[tuple[int, int], list[int]],
     number: int,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     (size, width), members = group
     batch = np.zeros((size, LINE_HEIGHT, width, 3), np.uint8)
     widths = np.zeros(size, np.int32)
@@ -220,8 +228,8 @@ def _run_group(
         batch[slot, :, : crop.shape[1]] = crop
         widths[slot] = crop.shape[1]
     weights = net.replicas[number % len(net.replicas)]
-    best, features = net.body(weights, batch, widths)
-    return np.asarray(best), np.asarray(features)
+    best, margins, features = net.body(weights, batch, widths)
+    return np.asarray(best), np.asarray(margins), np.asarray(features)
 
 
 def _best_candidates(
@@ -250,6 +258,7 @@ def _reading(
     runs: Runs,
     classes: np.ndarray,
     confidences: np.ndarray,
+    margins: np.ndarray,
     net: RecognizerNet,
     num_candidates: int,
 ) -> Reading:
@@ -263,7 +272,7 @@ def _reading(
         candidates.append(names)
         values.append(probabilities)
     text = tuple(net.characters[label] for label in runs.label)
-    return Reading(text, runs, tuple(candidates), tuple(values), float(FRAME_PX))
+    return Reading(text, runs, tuple(candidates), tuple(values), margins)
 
 
 def _merge(

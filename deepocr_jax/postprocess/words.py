@@ -19,6 +19,8 @@ class WordParams:
     Attributes:
         min_gap: Gap without ink that separates words although no space was read.
         gap_ratio: That gap must also be so many times the line's median gap.
+        spaced_gap: Gap that separates words where the recognizer nearly read a space.
+        spaced_margin: How near: the space's logit less the best one's.
         pad: Added around the ink on all sides.
         margin: Share of the crop above and below the line's core; what stays in it is a remain of
             a neighbouring line.
@@ -27,6 +29,8 @@ class WordParams:
     margin: float = 0.18
     min_gap: float = 0.8
     gap_ratio: float = 3.0
+    spaced_gap: float = 0.15
+    spaced_margin: float = -1.5
     pad: float = 0.08
 
 
@@ -50,6 +54,7 @@ def cut_words(
     crop: np.ndarray,
     text: tuple[str, ...],
     centres: np.ndarray,
+    space_margins: np.ndarray,
     params: WordParams,
 ) -> list[WordSpan]:
     """Cuts a read line into words.
@@ -58,6 +63,8 @@ def cut_words(
         crop: [h, w, 3] uint8, the upright line.
         text: The characters read, spaces included.
         centres: [n] column of each character's frames, in crop pixels.
+        space_margins: [n] for each character the largest logit of a space between it and the
+            next one, less the best class's.
         params: Thresholds.
 
     Returns:
@@ -65,7 +72,7 @@ def cut_words(
     """
     ink = find_ink(crop, params.margin)
     gaps = column_gaps(ink.mask) if ink is not None else (np.zeros(0, int), np.zeros(0, int))
-    groups, cuts = _split(text, centres, gaps, crop.shape[0], crop.shape[1], params)
+    groups, cuts = _split(text, centres, space_margins, gaps, crop.shape, params)
     spans = []
     for characters, (begin, end) in zip(groups, cuts, strict=True):
         span = _ink_span(ink, begin, end, params.pad * crop.shape[0]) if ink is not None else None
@@ -81,23 +88,27 @@ Gaps = tuple[np.ndarray, np.ndarray]
 def _split(
     text: tuple[str, ...],
     centres: np.ndarray,
+    space_margins: np.ndarray,
     gaps: Gaps,
-    height: int,
-    width: int,
+    shape: tuple[int, ...],
     params: WordParams,
 ) -> tuple[list[tuple[int, ...]], list[tuple[float, float]]]:
     """Groups of characters, and the columns between which each group lies."""
     solid = [i for i, c in enumerate(text) if not c.isspace()]
     if not solid:
         return [], []
+    height, width = shape[:2]
     groups, edges = [[solid[0]]], [0.0]
     inner = _between(gaps, centres[solid])
     typical = np.median(inner[0][inner[0] > 0]) if (inner[0] > 0).any() else 0.0
     for k in range(1, len(solid)):
         before, after = solid[k - 1], solid[k]
         spaced = after - before > 1
-        wide = inner[0][k - 1] >= max(params.min_gap * height, params.gap_ratio * typical)
-        if spaced or wide:
+        gap = inner[0][k - 1]
+        wide = gap >= max(params.min_gap * height, params.gap_ratio * typical)
+        nearly = gap >= params.spaced_gap * height
+        nearly &= space_margins[before] >= params.spaced_margin
+        if spaced or wide or nearly:
             middle = inner[1][k - 1]
             if not inner[0][k - 1]:
                 middle = (centres[before] + centres[after]) / 2
