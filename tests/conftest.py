@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import deepocr_jax
+
+ROOT = Path(__file__).resolve().parents[1]
+SAMPLE = Path(deepocr_jax.__file__).parent / "assets" / "sample.png"
+TINY_ALPHABET = tuple("0123456789ABCDEFO ")
+# One set of shapes for the whole suite, so that few programs are compiled.
+SMALL = {"detection_image_size": (512, 512), "recognition_image_width": 320}
+
+
+def pytest_collection_modifyitems(items):
+    absent = [n for n in ("rapidocr", "onnx") if importlib.util.find_spec(n) is None]
+    if not absent:
+        return
+    reason = f'not installed: {", ".join(absent)}; run: pip install "deepocr_jax[pretrained]"'
+    for item in items:
+        if item.get_closest_marker("pretrained"):
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory):
+    """Weights and programs go where DEEPOCR_CACHE says, or into a folder of this run."""
+    chosen = os.environ.get("DEEPOCR_CACHE")
+    if chosen:
+        yield Path(chosen)
+        return
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["DEEPOCR_CACHE"] = str(folder)
+    yield folder
+    del os.environ["DEEPOCR_CACHE"]
+
+
+@pytest.fixture(scope="session")
+def program_cache(cache_folder):
+    from deepocr_jax.infer.programs import enable_compilation_cache
+
+    enable_compilation_cache(cache_folder / "xla")
+
+
+@pytest.fixture(scope="session")
+def shared_handle(cache_folder):
+    return deepocr_jax.create_deep_ocr(**SMALL)
+
+
+@pytest.fixture
+def handle(shared_handle):
+    """A pretrained handle of one's own, to set as one likes; networks are shared, not changed."""
+    return deepocr_jax.DeepOCR(shared_handle.state)
+
+
+@pytest.fixture(scope="session")
+def sample():
+    image = deepocr_jax.read_image(SAMPLE)
+    image.flags.writeable = False
+    return image
+
+
+@pytest.fixture(scope="session")
+def sample_words():
+    """The words on the sample, as often as they stand there, without the small print."""
+    spec = importlib.util.spec_from_file_location("drawn", ROOT / "tools" / "draw_sample.py")
+    assert spec is not None and spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    texts = ["DELIVERY NOTE", "No. 58213", "RECEIVED", *tool._SENDER, *tool._RECEIVER]
+    texts += [*tool._COLUMNS, *(cell for row in tool._ROWS for cell in row), *tool._SUM]
+    return Counter(" ".join(texts).split())
+
+
+@pytest.fixture(scope="session")
+def sample_result(shared_handle, sample):
+    return deepocr_jax.apply_deep_ocr(sample, shared_handle)
+
+
+def random_model(kind, spec, shape, alphabet=()):
+    import jax
+
+    from deepocr_jax.checkpoint import ModelCheckpoint
+    from deepocr_jax.models.registry import make_model, spec_to_dict
+
+    rng = np.random.default_rng(0)
+
+    def draw(path, leaf):
+        name = path[-1].key
+        if name == "kernel":
+            scale = np.sqrt(2 / np.prod(leaf.shape[:-1]))
+            return (scale * rng.standard_normal(leaf.shape)).astype(np.float32)
+        return np.full(leaf.shape, name in ("scale", "var"), np.float32)
+
+    # Drawn here, since compiling the networks' own initialization takes seconds.
+    shapes = jax.eval_shape(make_model(kind, spec).init, jax.random.key(0), np.zeros(shape))
+    variables = jax.tree_util.tree_map_with_path(draw, shapes)
+    return ModelCheckpoint(kind, spec_to_dict(spec), variables, alphabet=alphabet)
+
+
+@pytest.fixture(scope="session")
+def tiny_detector(program_cache):
+    from deepocr_jax.models.registry import detector_spec
+
+    return random_model("ocr_detection", detector_spec(8, (1, 1, 1, 1), 16), (1, 64, 64, 3))
+
+
+@pytest.fixture(scope="session")
+def tiny_recognizer(program_cache):
+    from deepocr_jax.models.registry import recognizer_spec
+
+    spec = recognizer_spec(8, 16, len(TINY_ALPHABET) + 1)
+    return random_model("ocr_recognition", spec, (1, 48, 64, 3), TINY_ALPHABET)
+
+
+@pytest.fixture(scope="session")
+def tiny_state(tiny_detector, tiny_recognizer):
+    from deepocr_jax.handle import make_handle
+    from deepocr_jax.parameters import Parameters
+
+    return make_handle(Parameters(), tiny_detector, tiny_recognizer, None).state
+
+
+@pytest.fixture
+def tiny_handle(tiny_state):
+    """A handle with both components and random weights, with the parameters' defaults."""
+    return deepocr_jax.DeepOCR(tiny_state)
+
+
+@pytest.fixture
+def compilations(program_cache):
+    """Counts programs that were traced, compiled, or read from the compilation cache."""
+    import jax.monitoring as monitoring
+
+    counted = Counter()
+
+    def listen(event, duration, **_):
+        if event.startswith("/jax/core/compile/"):
+            counted[event.rsplit("/", 1)[1]] += 1
+
+    monitoring.register_event_duration_secs_listener(listen)
+    yield counted
+    monitoring.unregister_event_duration_listener(listen)
