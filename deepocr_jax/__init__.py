@@ -12,10 +12,8 @@ if TYPE_CHECKING:
         apply_deep_ocr,
         create_deep_ocr,
         get_deep_ocr_param,
-        read_deep_ocr,
         set_deep_ocr_param,
         warm_up_deep_ocr,
-        write_deep_ocr,
     )
     from deepocr_jax.dl_model import (
         DLModel,
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
         UnknownParameterError,
         WeightsError,
     )
+    from deepocr_jax.handle_files import read_deep_ocr, write_deep_ocr
     from deepocr_jax.image import read_image
 
 __version__ = "0.1.0"
@@ -79,10 +78,8 @@ _HOMES = {
         "apply_deep_ocr",
         "create_deep_ocr",
         "get_deep_ocr_param",
-        "read_deep_ocr",
         "set_deep_ocr_param",
         "warm_up_deep_ocr",
-        "write_deep_ocr",
     ),
     "deepocr_jax.dl_model": (
         "DLModel",
@@ -105,6 +102,7 @@ _HOMES = {
         "UnknownParameterError",
         "WeightsError",
     ),
+    "deepocr_jax.handle_files": ("read_deep_ocr", "write_deep_ocr"),
     "deepocr_jax.image": ("read_image",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -1,27 +1,19 @@
 """The operators: create, read, write, set, get, apply. A thin shell around `infer`."""
 
-import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from deepocr_jax.checkpoint import (
-    atomic_folder,
-    read_checkpoint,
-    read_description,
-    write_into,
-)
 from deepocr_jax.dl_model import box_keys, char_candidates, load_model
 from deepocr_jax.errors import (
     ImageBatchError,
     ImageError,
+    ImageFormatError,
     ModeError,
-    ModelFileError,
     ParameterValueError,
     UnknownParameterError,
 )
@@ -42,13 +34,11 @@ from deepocr_jax.pretrained import load_pretrained, model_cache_dir
 from deepocr_jax.types import DeepOCRResult
 
 MODES = ("auto", "detection", "recognition")
-HANDLE_FORMAT = "deepocr_jax handle"
-HANDLE_FILE = "deep_ocr.json"
 ORIENTATION_MODEL = "ppocr_mobile_v2_orientation"
 ImageSource = np.ndarray | str | os.PathLike[str] | bytes
 
 
-# --- create, read, write ------------------------------------------------------------------------
+# --- create ------------------------------------------------------------------------
 
 
 def create_deep_ocr(mode: str = "auto", **params: Any) -> DeepOCR:
@@ -83,56 +73,6 @@ def create_deep_ocr(mode: str = "auto", **params: Any) -> DeepOCR:
 def _check_mode(mode: str) -> None:
     if mode not in MODES:
         raise ParameterValueError(f"mode: expected one of {', '.join(MODES)}, got {mode!r}")
-
-
-def write_deep_ocr(handle: DeepOCR, path: str | os.PathLike[str]) -> None:
-    """Writes the whole handle into a folder, atomically; what was there is replaced.
-
-    Parameters, weights and alphabet are kept exactly; devices are not, since they belong to the
-    machine.
-    """
-    state = handle.state
-    values = asdict(state.parameters)
-    del values["detection_device"], values["recognition_device"]
-    description = {"format": HANDLE_FORMAT, "version": 1, "parameters": values}
-    with atomic_folder(Path(path)) as draft:
-        models = {
-            "detection": state.detection,
-            "recognition": state.recognition,
-            "orientation": state.orientation,
-        }
-        description["components"] = [name for name, model in models.items() if model]
-        for name, model in models.items():
-            if model is not None:
-                (draft / name).mkdir()
-                write_into(draft / name, model)
-        text = json.dumps(description, ensure_ascii=False, indent=1)
-        (draft / HANDLE_FILE).write_text(text, encoding="utf-8")
-
-
-def read_deep_ocr(path: str | os.PathLike[str]) -> DeepOCR:
-    """Reads a handle that `write_deep_ocr` wrote.
-
-    Raises:
-        ModelFileError: The folder is missing, is not a handle's, or a file in it is damaged.
-    """
-    folder = Path(path)
-    description = read_description(folder, HANDLE_FILE, HANDLE_FORMAT, 1)
-    enable_compilation_cache(model_cache_dir() / "xla")
-    try:
-        values = dict(description["parameters"])
-        components = list(description["components"])
-        tuples = {k: tuple(v) for k, v in values.items() if isinstance(v, list)}
-        parameters = Parameters(**{**values, **tuples})
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelFileError(f"{folder / HANDLE_FILE} lacks or garbles {error}") from error
-    models = {
-        name: read_checkpoint(folder / name) if name in components else None
-        for name in ("detection", "recognition", "orientation")
-    }
-    return make_handle(
-        parameters, models["detection"], models["recognition"], models["orientation"]
-    )
 
 
 def set_deep_ocr_param(handle: DeepOCR, name: str, value: Any) -> None:
@@ -208,7 +148,7 @@ def apply_deep_ocr(
     single = isinstance(images, (np.ndarray, str, bytes, os.PathLike)) or hasattr(
         images, "__array__"
     )
-    sources: list[Any] = [images] if single else list(cast(Iterable[Any], images))
+    sources: list[Any] = [images] if single else list(_iterate(images))
     arrays, errors = _load_images(sources, state.parameters.image_max_pixels)
     if single and errors:
         raise errors[0]
@@ -219,6 +159,16 @@ def apply_deep_ocr(
             [None if i in errors else next(done) for i in range(len(sources))], errors
         )
     return results[0] if single else results
+
+
+def _iterate(images: Any) -> Iterator[Any]:
+    try:
+        return iter(images)
+    except TypeError:
+        raise ImageFormatError(
+            "expected an image (array, path or bytes) or a sequence of images, "
+            f"got {type(images).__name__}"
+        ) from None
 
 
 def _check_mode_components(state: State, mode: str) -> None:

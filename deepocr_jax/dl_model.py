@@ -16,6 +16,7 @@ from deepocr_jax.infer.pipeline import RecognitionSettings, read_word_images
 from deepocr_jax.infer.programs import enable_compilation_cache, resolve_devices
 from deepocr_jax.infer.recognizer import LINE_HEIGHT, make_recognizer_net
 from deepocr_jax.models.head import change_head
+from deepocr_jax.models.registry import spec_from_dict
 from deepocr_jax.pretrained import load_pretrained, model_cache_dir
 from deepocr_jax.types import Boxes, CharCandidates, DLResult
 
@@ -57,11 +58,29 @@ def load_model(source: "str | os.PathLike[str] | DLModel", kind: str = "") -> Mo
     """A name, a folder or a handle -> the model; `kind` resolves the short names.
 
     Raises:
+        ParameterValueError: None of the three.
         ModelFileError: See `read_dl_model`; also where the model is of another kind.
     """
-    model = source.checkpoint if isinstance(source, DLModel) else _load(os.fspath(source), kind)
+    if isinstance(source, DLModel):
+        return _checked(source.checkpoint, kind, repr(source))
+    if not isinstance(source, (str, os.PathLike)):
+        raise ParameterValueError(
+            f"expected a model's name, a folder or a DL model handle, got {source!r}"
+        )
+    return _checked(_load(os.fspath(source), kind), kind, os.fspath(source))
+
+
+def _checked(model: ModelCheckpoint, kind: str, where: str) -> ModelCheckpoint:
+    """The model, if it is of the kind asked for and its specification is one."""
     if kind and model.kind != kind:
-        raise ModelFileError(f"expected a model of type {kind!r}, got {model.kind!r}: {source!r}")
+        raise ModelFileError(f"expected a model of type {kind!r}, got {model.kind!r}: {where}")
+    try:
+        spec_from_dict(model.kind, model.spec)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelFileError(
+            f"{where}: this release knows no model of type {model.kind!r} with such a "
+            f"specification ({error}); write or copy the model again"
+        ) from error
     return model
 
 

@@ -1,5 +1,6 @@
 """The table of a handle's parameters: how each is set and read."""
 
+import operator
 import warnings
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -13,7 +14,7 @@ from deepocr_jax.infer.detector import detection_batch_size
 from deepocr_jax.infer.programs import resolve_devices
 from deepocr_jax.infer.recognizer import LINE_HEIGHT, group_size
 from deepocr_jax.parameters import PARSERS, Parameters, pair, sides
-from deepocr_jax.text.alphabet import resolve_alphabet
+from deepocr_jax.text.alphabet import as_characters, resolve_alphabet
 
 
 def check_component(state: State, name: str) -> None:
@@ -114,18 +115,20 @@ def _set_alphabet(state: State, value: Any) -> State:
 def _set_alphabet_internal(state: State, value: Any) -> State:
     assert state.recognition is not None
     _check_not_optimized(state, "recognition")
-    characters = tuple(value)
+    characters = as_characters(value)
     if characters and characters[0] == "":  # As `get` returns it, the blank first.
         characters = characters[1:]
     if (
         not characters
         or len(set(characters)) < len(characters)
-        or any(len(c) != 1 for c in characters)
+        or not all(isinstance(c, str) and len(c) == 1 for c in characters)
     ):
         raise ParameterValueError(
             "recognition_alphabet_internal: expected different single characters (the blank, '', "
             f"may stand first), got {value!r:.200}"
         )
+    if characters == state.recognition.alphabet:
+        return state
     model, new = with_alphabet(state.recognition, characters)
     if new:
         warnings.warn(
@@ -137,26 +140,36 @@ def _set_alphabet_internal(state: State, value: Any) -> State:
 
 
 def _set_mapping(state: State, value: Any) -> State:
+    mapping = parse_mapping(value, len(state.parameters.recognition_alphabet))
+    changed = with_parameters(state, recognition_alphabet_mapping=mapping)
+    return rebuilt(changed, ("recognizer",))
+
+
+def parse_mapping(value: Any, length: int) -> tuple[int, ...]:
+    """Parser of an alphabet mapping: one entry a character.
+
+    Raises:
+        ParameterValueError: Of another length, out of range, or nothing could be read.
+    """
     name = "recognition_alphabet_mapping"
-    alphabet = state.parameters.recognition_alphabet
     parts = value.split(",") if isinstance(value, str) else value
     try:
-        mapping = tuple(int(v) for v in parts)
+        mapping = tuple(int(v) if isinstance(v, str) else operator.index(v) for v in parts)
     except (TypeError, ValueError):
         raise ParameterValueError(f"{name}: expected integers, got {value!r:.200}") from None
-    if len(mapping) != len(alphabet):
+    if len(mapping) != length:
         raise ParameterValueError(
-            f"{name}: expected one entry a character of recognition_alphabet ({len(alphabet)}), "
+            f"{name}: expected one entry a character of recognition_alphabet ({length}), "
             f"got {len(mapping)}"
         )
-    if any(not 0 <= v <= len(alphabet) for v in mapping):
+    if any(not 0 <= v <= length for v in mapping):
         raise ParameterValueError(
-            f"{name}: expected 0 (never decoded) or a position 1 to {len(alphabet)} in "
+            f"{name}: expected 0 (never decoded) or a position 1 to {length} in "
             "recognition_alphabet"
         )
     if not any(mapping):
         raise ParameterValueError(f"{name}: all entries are 0, so nothing could be read")
-    return rebuilt(with_parameters(state, **{name: mapping}), ("recognizer",))
+    return mapping
 
 
 def _get_mapping(state: State) -> list[int]:

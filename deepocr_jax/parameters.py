@@ -66,7 +66,8 @@ def number(low: float, high: float = math.inf, integer: bool = False) -> Parser:
             result = float(value)
         except (TypeError, ValueError, OverflowError):
             raise error from None
-        if not (low <= result <= high) or (integer and not result.is_integer()):
+        in_range = math.isfinite(result) and low <= result <= high
+        if not in_range or (integer and not result.is_integer()):
             raise error
         return int(result) if integer else result
 

@@ -9,7 +9,7 @@ later starts read without the graph or its reader.
 import hashlib
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -198,7 +198,7 @@ def _variables(graph: PublishedGraph, model: Any, tensors: list[tuple[str, np.nd
     for path, leaves in paths:
         for collection, leaf, convert in leaves:
             op_type, array = next(source, ("", np.zeros(0)))
-            value = convert(array) if array.size else array
+            value = _converted(convert, array)
             want = _lookup(shapes, (collection, *path, leaf))
             if want is None or want.shape != value.shape:
                 raise WeightsError(
@@ -212,6 +212,14 @@ def _variables(graph: PublishedGraph, model: Any, tensors: list[tuple[str, np.nd
     if jax.tree.structure(variables) != jax.tree.structure(shapes):
         raise WeightsError(f"{graph.file_name}: some parameters of the model got no tensor")
     return variables
+
+
+def _converted(convert: Callable[[np.ndarray], np.ndarray], array: np.ndarray) -> np.ndarray:
+    """The array in the model's layout; as it is where its rank does not allow that."""
+    try:
+        return convert(array)
+    except (ValueError, IndexError):
+        return array
 
 
 def _lookup(tree: Any, path: tuple[str, ...]) -> Any:

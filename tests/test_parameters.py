@@ -133,10 +133,7 @@ def test_values_are_understood(tiny_handle, name, value, expected):
 def test_what_is_got_can_be_set(tiny_handle, name):
     before = everything(tiny_handle)
     set_deep_ocr_param(tiny_handle, name, get_deep_ocr_param(tiny_handle, name))
-    after = everything(tiny_handle)
-    if name == "recognition_alphabet_internal":  # A new model, with equal weights.
-        assert after.pop("recognition_model") != before.pop("recognition_model")
-    assert after == before
+    assert everything(tiny_handle) == before
 
 
 @pytest.mark.parametrize(("name", "value"), BAD, ids=lambda v: str(v)[:40])

@@ -142,9 +142,11 @@ def _lay_out(image: np.ndarray, settings: DetectionSettings) -> _Layout:
             for side, tile in zip((height, width), limit, strict=True)
         )
         corners = [(row, col) for row in rows for col in cols]
-        return _Layout(image, 1.0, 1.0, corners, limit)
+        return _Layout(image.copy(), 1.0, 1.0, corners, limit)
     scaled, shape = fit_canvas(height, width, *limit)
     canvas = pad_image(resize_image(image, *scaled), *shape)
+    if canvas is image:  # The result shows the canvas; it must not share memory with the input.
+        canvas = image.copy()
     return _Layout(canvas, scaled[0] / height, scaled[1] / width, [(0, 0)], shape)
 
 

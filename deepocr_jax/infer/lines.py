@@ -18,8 +18,10 @@ VOTERS = 6
 VOTER_ASPECT = 5.0
 # Mean vote within this range is no decision; the recognizer then reads the voters both ways.
 UNSURE = (0.12, 0.88)
-# Lines read with less mean confidence are read upside down too, and the better one is kept.
+# Lines read with less mean confidence are read upside down too, and the better one is kept; those
+# read with less than `UNCERTAIN` only if the classifier takes them for upside down.
 DOUBTFUL = 0.75
+UNCERTAIN = 0.95
 CLEARLY_BETTER = 0.1
 # A region higher than wide by less than this is a short word, not a vertical line, unless the
 # page's lines are vertical.
@@ -155,13 +157,17 @@ def read_lines(
     net: RecognizerNet,
     settings: RecognitionSettings,
     pool: ThreadPoolExecutor | None,
-    both_ways: bool,
+    classifier: OrientationNet | None,
 ) -> None:
-    """Crops and reads the lines; with `both_ways`, doubtful ones are tried upside down."""
+    """Crops and reads the lines; with a classifier, doubtful ones are tried upside down."""
     read_once(lines, images, net, settings, pool)
-    if not both_ways:
+    if classifier is None:
         return
+    uncertain = [x for x in lines if DOUBTFUL <= x.confidence < UNCERTAIN]
+    crops = [_crop(x, images, 4 * LINE_HEIGHT) for x in uncertain]
+    turned = turned_probability(crops, classifier)
     doubtful = [x for x in lines if x.confidence < DOUBTFUL]
+    doubtful += [x for x, p in zip(uncertain, turned, strict=True) if p > 0.5]
     flipped = [Line(x.page, _turned(x.box)) for x in doubtful]
     read_once(flipped, images, net, settings, pool)
     for line, other in zip(doubtful, flipped, strict=True):

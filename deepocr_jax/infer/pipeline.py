@@ -119,8 +119,8 @@ def _read_pack(
     if settings.orientation_rad is None and nets.orientation is not None:
         set_upright(lines, images, nets.orientation, nets.recognizer, settings.recognition)
     if nets.recognizer is not None:
-        both_ways = settings.orientation_rad is None
-        read_lines(lines, images, nets.recognizer, settings.recognition, pool, both_ways)
+        classifier = nets.orientation if settings.orientation_rad is None else None
+        read_lines(lines, images, nets.recognizer, settings.recognition, pool, classifier)
 
     def finish(index: int) -> Page:
         return _page(found[index], by_page[index], settings, nets.recognizer is not None)

@@ -2,6 +2,7 @@
 
 import string
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,21 @@ def resolve_alphabet(value: str | Sequence[str], known: Sequence[str]) -> tuple[
             f"{value!r} names no alphabet; known names: {', '.join(NAMED)}. "
             "Give a list of single characters for an alphabet of your own"
         )
-    return check_alphabet(tuple(value), known)
+    return check_alphabet(as_characters(value), known)
+
+
+def as_characters(value: Any) -> tuple[Any, ...]:
+    """The entries of a sequence.
+
+    Raises:
+        ParameterValueError: It is none.
+    """
+    try:
+        return tuple(value)
+    except TypeError:
+        raise ParameterValueError(
+            f"expected a sequence of single characters, got {value!r}"
+        ) from None
 
 
 def check_alphabet(alphabet: tuple[str, ...], known: Sequence[str]) -> tuple[str, ...]:
