@@ -17,7 +17,7 @@ from deepocr_jax.infer.recognizer import LINE_HEIGHT, Reading, RecognizerNet, re
 VOTERS = 6
 VOTER_ASPECT = 5.0
 # Mean vote within this range is no decision; the recognizer then reads the voters both ways.
-UNSURE = (0.12, 0.88)
+UNSURE = (0.25, 0.75)
 # Lines read with less mean confidence are read upside down too, and the better one is kept; those
 # read with less than `UNCERTAIN` only if the classifier takes them for upside down.
 DOUBTFUL = 0.75
