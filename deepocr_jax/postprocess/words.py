@@ -30,7 +30,7 @@ class WordParams:
     min_gap: float = 0.8
     gap_ratio: float = 3.0
     spaced_gap: float = 0.15
-    spaced_margin: float = -1.5
+    spaced_margin: float = -2.5
     pad: float = 0.08
 
 
