@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from deepocr_jax.dl_model import box_keys, char_candidates, load_model
+from deepocr_jax.dl_model import box_keys, char_candidates, load_model, word_keys
 from deepocr_jax.errors import (
     ImageBatchError,
     ImageError,
@@ -211,13 +211,7 @@ def _apply(images: list[np.ndarray], state: State, mode: str) -> list[DeepOCRRes
 
 
 def _crop_result(crop: CropReading) -> DeepOCRResult:
-    reading = crop.reading
-    return {
-        "image": crop.image,
-        "word": "".join(reading.text),
-        "char_candidates": char_candidates(reading.candidates, reading.confidences),
-        "confidence": min((c[0] for c in reading.confidences), default=0.0),
-    }
+    return {"image": crop.image, **word_keys(crop.reading)}  # type: ignore[typeddict-item]
 
 
 def _page_result(page: Page, read: bool) -> DeepOCRResult:

@@ -14,7 +14,12 @@ from deepocr_jax.image import as_rgb
 from deepocr_jax.infer.detector import DetectionSettings, detect, make_detector_net
 from deepocr_jax.infer.pipeline import RecognitionSettings, read_word_images
 from deepocr_jax.infer.programs import enable_compilation_cache, resolve_devices
-from deepocr_jax.infer.recognizer import LINE_HEIGHT, make_recognizer_net
+from deepocr_jax.infer.recognizer import (
+    LINE_HEIGHT,
+    Reading,
+    least_confidence,
+    make_recognizer_net,
+)
 from deepocr_jax.models.head import change_head
 from deepocr_jax.models.registry import spec_from_dict
 from deepocr_jax.pretrained import load_pretrained, model_cache_dir
@@ -192,17 +197,7 @@ def apply_dl_model(
 def _recognize(images: list[np.ndarray], model: ModelCheckpoint) -> list[DLResult]:
     columns = np.arange(len(model.alphabet) + 1)
     net = make_recognizer_net(model, resolve_devices(None), columns)
-    results: list[DLResult] = []
-    for crop in read_word_images(images, net, RecognitionSettings()):
-        reading = crop.reading
-        results.append(
-            {
-                "word": "".join(reading.text),
-                "char_candidates": char_candidates(reading.candidates, reading.confidences),
-                "confidence": min((c[0] for c in reading.confidences), default=0.0),
-            }
-        )
-    return results
+    return [word_keys(c.reading) for c in read_word_images(images, net, RecognitionSettings())]
 
 
 def _detect(images: list[np.ndarray], model: ModelCheckpoint) -> list[DLResult]:
@@ -217,6 +212,15 @@ def box_keys(boxes: np.ndarray) -> Boxes:
     """[n, 5] -> the five keys of a rotated box, each [n]."""
     row, col, phi, length1, length2 = np.array(boxes, np.float64).reshape(-1, 5).T.copy()
     return {"row": row, "col": col, "phi": phi, "length1": length1, "length2": length2}
+
+
+def word_keys(reading: Reading) -> DLResult:
+    """The public form of a word that was read: `word`, `char_candidates`, `confidence`."""
+    return {
+        "word": "".join(reading.text),
+        "char_candidates": char_candidates(reading.candidates, reading.confidences),
+        "confidence": least_confidence(reading.confidences),
+    }
 
 
 def char_candidates(

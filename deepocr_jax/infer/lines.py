@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepocr_jax.geometry.boxes import normalize_phi
+from deepocr_jax.geometry.boxes import normalize_phi, turn_boxes
 from deepocr_jax.geometry.crops import crop_box
 from deepocr_jax.infer.orientation import OrientationNet, turned_probability
 from deepocr_jax.infer.recognizer import LINE_HEIGHT, Reading, RecognizerNet, read_crops
@@ -107,11 +107,11 @@ def set_upright(
     voters = [x for ballot in ballots for x in ballot]
     crops = [_crop(x, images, 4 * LINE_HEIGHT) for x in voters]
     votes = turned_probability(crops, classifier)
-    unsure: list[list[Line]] = []
+    unsure: list[tuple[list[Line], list[Line]]] = []
     for group, ballot in zip(groups.values(), ballots, strict=True):
         share, votes = votes[: len(ballot)].mean(), votes[len(ballot) :]
         if recognizer is not None and UNSURE[0] < share < UNSURE[1]:
-            unsure.append(group)
+            unsure.append((group, ballot))
         elif share > 0.5:
             _turn(group)
     if unsure and recognizer is not None:
@@ -128,22 +128,19 @@ def _turn(lines: list[Line]) -> None:
 
 
 def _turned(box: np.ndarray) -> np.ndarray:
-    box = box.copy()
-    box[2] = normalize_phi(box[2] + np.pi)
-    return box
+    return turn_boxes(box[None], np.array([True]))[0]
 
 
 def _settle(
-    groups: list[list[Line]],
+    groups: list[tuple[list[Line], list[Line]]],
     images: Sequence[np.ndarray],
     recognizer: RecognizerNet,
     settings: RecognitionSettings,
 ) -> None:
-    """Reads some lines of each group both ways up, and turns the group if that reads better."""
-    ballots = [sorted(g, key=_voter_rank)[:VOTERS] for g in groups]
-    both = [Line(x.page, box) for b in ballots for x in b for box in (x.box, _turned(x.box))]
+    """Reads each group's voters both ways up, and turns the group if that reads better."""
+    both = [Line(x.page, box) for _, b in groups for x in b for box in (x.box, _turned(x.box))]
     read_once(both, images, recognizer, settings)
-    for group, ballot in zip(groups, ballots, strict=True):
+    for group, ballot in groups:
         mine, both = both[: 2 * len(ballot)], both[2 * len(ballot) :]
         gain = sum(t.confidence * len(t.reading.text) for t in mine[1::2] if t.reading)
         gain -= sum(u.confidence * len(u.reading.text) for u in mine[::2] if u.reading)

@@ -19,7 +19,14 @@ from deepocr_jax.infer.lines import (
     set_upright,
 )
 from deepocr_jax.infer.orientation import OrientationNet
-from deepocr_jax.infer.recognizer import LINE_HEIGHT, Reading, RecognizerNet, read_crops
+from deepocr_jax.infer.recognizer import (
+    FRAME_PX,
+    LINE_HEIGHT,
+    Reading,
+    RecognizerNet,
+    least_confidence,
+    read_crops,
+)
 from deepocr_jax.postprocess.ink import align_crop
 from deepocr_jax.postprocess.reading_order import order_regions
 from deepocr_jax.postprocess.words import WordParams, WordSpan, cut_words
@@ -71,7 +78,7 @@ class Word:
     @property
     def confidence(self) -> float:
         """The least confidence of its characters."""
-        return min((c[0] for c in self.confidences), default=0.0)
+        return least_confidence(self.confidences)
 
 
 @dataclass(frozen=True)
@@ -155,7 +162,7 @@ def line_words(line: Line, settings: PageSettings) -> list[Word]:
     assert reading is not None and crop is not None
     if reading.confidence < settings.min_confidence:
         return []
-    centres = (reading.runs.start + reading.runs.stop) / 2 * reading.frame_px
+    centres = (reading.runs.start + reading.runs.stop) / 2 * FRAME_PX
     spans = cut_words(crop, reading.text, centres, _space_margins(reading), settings.words)
     if not spans:
         return []

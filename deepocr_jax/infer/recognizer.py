@@ -7,6 +7,7 @@ crop's neighbours in a batch do not matter.
 """
 
 import functools
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,11 @@ class RecognizerNet:
     features: int
 
 
+def least_confidence(confidences: Sequence[Sequence[float]]) -> float:
+    """Confidence of a word: the least of its characters' best; 0 where nothing was read."""
+    return min((c[0] for c in confidences), default=0.0)
+
+
 @dataclass(frozen=True)
 class Reading:
     """What was read in one crop.
@@ -64,7 +70,6 @@ class Reading:
         candidates: For each character its best classes' characters, best first.
         confidences: Their softmax values.
         space_margins: [t] for each frame how far the space is from the best class, in logits.
-        frame_px: Width of a frame in pixels of the crop handed in.
     """
 
     text: tuple[str, ...]
@@ -72,7 +77,6 @@ class Reading:
     candidates: tuple[tuple[str, ...], ...]
     confidences: tuple[tuple[float, ...], ...]
     space_margins: np.ndarray
-    frame_px: float = float(FRAME_PX)
 
     @property
     def confidence(self) -> float:
