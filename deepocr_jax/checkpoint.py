@@ -24,23 +24,13 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from deepocr_jax.errors import ModelFileError
+from deepocr_jax.preprocess import Preprocess
 
 FORMAT = "deepocr_jax model"
 FORMAT_VERSION = 1
 DESCRIPTION_FILE = "model.json"
 VARIABLES_DIR = "variables"
 MOVE_ATTEMPTS = 100
-
-
-@dataclass(frozen=True)
-class Preprocess:
-    """What turns a uint8 RGB image into the network's input: (value - mean) / deviation."""
-
-    mean: float = 127.5
-    deviation: float = 127.5
-    channel_order: str = "rgb"
-    image_range_min: float = 0.0
-    image_range_max: float = 255.0
 
 
 @dataclass(frozen=True)

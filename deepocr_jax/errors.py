@@ -115,3 +115,27 @@ class ModelFileError(DeepOCRError, OSError):
 
 class WeightsError(DeepOCRError, RuntimeError):
     """The package with the weights is not installed, or its checksum differs."""
+
+
+class DatasetError(DeepOCRError, ValueError):
+    """A dataset cannot be used as asked.
+
+    Attributes:
+        faults: the faults that were found (`deepocr_jax.data.faults.Fault`), or none where the
+            message says it all.
+    """
+
+    def __init__(self, message: str, faults: Iterable[Any] = ()) -> None:
+        """Keeps the faults beside the message.
+
+        Args:
+            message: what was expected, what came, what to do.
+            faults: the faults behind it.
+        """
+        self.message = message
+        self.faults: tuple[Any, ...] = tuple(faults)
+        # The arguments are those of the constructor, so that the error survives pickling.
+        super().__init__(message, self.faults)
+
+    def __str__(self) -> str:
+        return self.message

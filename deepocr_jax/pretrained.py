@@ -17,7 +17,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from deepocr_jax.checkpoint import ModelCheckpoint, Preprocess, read_checkpoint, write_checkpoint
+from deepocr_jax.checkpoint import ModelCheckpoint, read_checkpoint, write_checkpoint
 from deepocr_jax.errors import UnknownParameterError, WeightsError
 from deepocr_jax.models.registry import (
     KINDS,
@@ -25,6 +25,7 @@ from deepocr_jax.models.registry import (
     make_model,
     spec_to_dict,
 )
+from deepocr_jax.preprocess import Preprocess
 from deepocr_jax.pretrained_layers import LAYER_ORDER
 
 Params = dict[str, Any]

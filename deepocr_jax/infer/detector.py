@@ -12,13 +12,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from deepocr_jax.checkpoint import ModelCheckpoint, Preprocess
+from deepocr_jax.checkpoint import ModelCheckpoint
 from deepocr_jax.geometry.boxes import scale_boxes
 from deepocr_jax.geometry.crops import resize_image
 from deepocr_jax.infer.buckets import fit_canvas, tile_starts
 from deepocr_jax.infer.programs import Device, jit_for
 from deepocr_jax.models.registry import make_model, spec_from_dict
 from deepocr_jax.postprocess.db_regions import RegionParams, find_regions
+from deepocr_jax.preprocess import Preprocess, normalize
 
 ACCELERATOR_BATCH = 8
 
@@ -84,13 +85,6 @@ def _program(spec: Any, dtype: str, preprocess: Preprocess, platform: str) -> An
         return network.apply(variables, normalize(canvas, preprocess))
 
     return jit_for(platform, scores)
-
-
-def normalize(images: jax.Array, preprocess: Preprocess) -> jax.Array:
-    """uint8 RGB [..., 3] -> the network's input, float32."""
-    if preprocess.channel_order == "bgr":
-        images = images[..., ::-1]
-    return (images.astype(jnp.float32) - preprocess.mean) / preprocess.deviation
 
 
 @dataclass(frozen=True)

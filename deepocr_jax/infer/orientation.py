@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from deepocr_jax.checkpoint import ModelCheckpoint, Preprocess
-from deepocr_jax.infer.detector import normalize
+from deepocr_jax.checkpoint import ModelCheckpoint
 from deepocr_jax.infer.programs import Device, jit_for
 from deepocr_jax.models.registry import make_model, spec_from_dict
+from deepocr_jax.preprocess import Preprocess, normalize
 
 HEIGHT, WIDTH = 48, 192
 GROUP = 8

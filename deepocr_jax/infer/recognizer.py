@@ -16,13 +16,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from deepocr_jax.checkpoint import ModelCheckpoint, Preprocess
+from deepocr_jax.checkpoint import ModelCheckpoint
 from deepocr_jax.infer.buckets import line_width_bucket
-from deepocr_jax.infer.detector import normalize
 from deepocr_jax.infer.head import best_class, best_classes, logits, sliced_head, space_margin
 from deepocr_jax.infer.programs import Device, jit_for
 from deepocr_jax.models.recognizer import RecognizerBody
 from deepocr_jax.models.registry import spec_from_dict
+from deepocr_jax.preprocess import Preprocess, normalize
 from deepocr_jax.text.ctc import BLANK, Runs, find_runs
 
 LINE_HEIGHT = 48

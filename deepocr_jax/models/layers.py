@@ -10,7 +10,8 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax import lax
+
+from deepocr_jax.models.depthwise import depthwise
 
 Activation = Callable[[jax.Array], jax.Array]
 
@@ -51,25 +52,6 @@ def max_pool_2x2(x: jax.Array) -> jax.Array:
     return jnp.maximum(x, jnp.concatenate([x[:, :, 1:], x[:, :, -1:]], axis=2))
 
 
-def depthwise(x: jax.Array, kernel: jax.Array, strides: tuple[int, int]) -> jax.Array:
-    """Depthwise convolution, padded by half the kernel: [n, h, w, c] with [kh, kw, c]."""
-    kh, kw, _ = kernel.shape
-    ph, pw = kh // 2, kw // 2
-    sh, sw = strides
-    _, h, w, _ = x.shape
-    out_h, out_w = (h - 1) // sh + 1, (w - 1) // sw + 1
-    # The barrier keeps XLA from computing the padded input anew for each of the kernel's taps.
-    x = lax.optimization_barrier(jnp.pad(x, ((0, 0), (ph, ph), (pw, pw), (0, 0))))
-    total = None
-    for i in range(kh):
-        for j in range(kw):
-            window = x[:, i : i + (out_h - 1) * sh + 1 : sh, j : j + (out_w - 1) * sw + 1 : sw]
-            term = window * kernel[i, j]
-            total = term if total is None else total + term
-    assert total is not None
-    return total
-
-
 class Pointwise(nn.Module):
     """1x1 convolution (a matrix product over the channels), optionally with a bias."""
 
@@ -80,9 +62,11 @@ class Pointwise(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """[..., c] -> [..., features]."""
-        return nn.Dense(
+        dense = nn.Dense(
             self.features, use_bias=self.use_bias, dtype=self.dtype, kernel_init=kernel_init
-        )(x)
+        )
+        # As one matrix: XLA's products for the gradients are slower over more axes.
+        return dense(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:-1], self.features)
 
 
 class Depthwise(nn.Module):
@@ -153,11 +137,24 @@ class SqueezeExcite(nn.Module):
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation over all but the channel axis; running statistics unless training."""
+    """Batch normalisation over all but the channel axis; running statistics unless training.
+
+    `axis_name` names the axis of devices whose statistics are averaged.
+    """
 
     dtype: jnp.dtype = jnp.float32
+    axis_name: str | None = None
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
-        """[..., c] -> [..., c]."""
-        return nn.BatchNorm(use_running_average=not train, epsilon=1e-5, dtype=self.dtype)(x)
+    def __call__(
+        self, x: jax.Array, train: bool = False, mask: jax.Array | None = None
+    ) -> jax.Array:
+        """[n, ..., c] -> [n, ..., c]; rows whose `mask` [n] is 0 stay out of the statistics."""
+        rows = None if mask is None else (mask > 0).reshape(-1, *[1] * (x.ndim - 1))
+        norm = nn.BatchNorm(
+            use_running_average=not train,
+            epsilon=1e-5,
+            dtype=self.dtype,
+            axis_name=self.axis_name if train else None,
+        )
+        return norm(x, mask=rows)

@@ -36,12 +36,15 @@ class PointwiseNormSwish(nn.Module):
 
     features: int
     dtype: jnp.dtype = jnp.float32
+    axis_name: str | None = None
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+    def __call__(
+        self, x: jax.Array, train: bool = False, mask: jax.Array | None = None
+    ) -> jax.Array:
         """[..., c] -> [..., features]."""
         x = Pointwise(self.features, use_bias=False, dtype=self.dtype)(x)
-        return nn.swish(BatchNorm(dtype=self.dtype)(x, train))
+        return nn.swish(BatchNorm(self.dtype, self.axis_name)(x, train, mask))
 
 
 class Attention(nn.Module):
@@ -85,15 +88,18 @@ class AttentionNeck(nn.Module):
 
     spec: RecognizerSpec
     dtype: jnp.dtype = jnp.float32
+    axis_name: str | None = None
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+    def __call__(
+        self, x: jax.Array, train: bool = False, mask: jax.Array | None = None
+    ) -> jax.Array:
         """[n, t, c] -> [n, t, neck_features]."""
-        f, dtype = self.spec.neck_features, self.dtype
-        short = PointwiseNormSwish(f, dtype=dtype)(x, train)
-        x = PointwiseNormSwish(f, dtype=dtype)(x, train)
+        f, dtype, axis = self.spec.neck_features, self.dtype, self.axis_name
+        short = PointwiseNormSwish(f, dtype, axis)(x, train, mask)
+        x = PointwiseNormSwish(f, dtype, axis)(x, train, mask)
         local = Depthwise((1, 7), use_bias=False, dtype=dtype)(x[:, None])[:, 0]
-        x = x + nn.swish(BatchNorm(dtype=dtype)(local, train))
+        x = x + nn.swish(BatchNorm(dtype, axis)(local, train, mask))
         for _ in range(self.spec.neck_depth):
             x = AttentionBlock(self.spec.num_heads, self.spec.mlp_ratio, dtype=dtype)(x)
         return short + nn.LayerNorm(epsilon=1e-6, dtype=dtype)(x)
@@ -104,13 +110,16 @@ class RecognizerBody(nn.Module):
 
     spec: RecognizerSpec
     dtype: jnp.dtype = jnp.float32
+    axis_name: str | None = None
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
-        """The normalised crop -> its frame features."""
+    def __call__(
+        self, x: jax.Array, train: bool = False, mask: jax.Array | None = None
+    ) -> jax.Array:
+        """The normalised crop -> its frame features; `mask` [n] is 0 for rows that only fill."""
         x = LCNet(self.spec.backbone, dtype=self.dtype)(x.astype(self.dtype))[-1]
         x = nn.avg_pool(x, (3, 2), strides=(3, 2))[:, 0]
-        return AttentionNeck(self.spec, dtype=self.dtype)(x, train)
+        return AttentionNeck(self.spec, self.dtype, self.axis_name)(x, train, mask)
 
 
 class Recognizer(nn.Module):
@@ -118,12 +127,15 @@ class Recognizer(nn.Module):
 
     spec: RecognizerSpec
     dtype: jnp.dtype = jnp.float32
+    axis_name: str | None = None
 
     def setup(self) -> None:
         """Name the two parts, so that their parameters can be taken apart."""
-        self.body = RecognizerBody(self.spec, dtype=self.dtype)
+        self.body = RecognizerBody(self.spec, self.dtype, self.axis_name)
         self.head = nn.Dense(self.spec.num_classes, dtype=self.dtype)
 
-    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
-        """The normalised crop -> its logits."""
-        return self.head(self.body(x, train))
+    def __call__(
+        self, x: jax.Array, train: bool = False, mask: jax.Array | None = None
+    ) -> jax.Array:
+        """The normalised crop -> its logits; `mask` as for the body."""
+        return self.head(self.body(x, train, mask))

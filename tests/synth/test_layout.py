@@ -1,0 +1,36 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepocr_jax.synth.fonts import font_faces
+from deepocr_jax.synth.layout import HEIGHT, make_layout, needed_width
+from deepocr_jax.synth.painting import warp_ink
+
+
+@given(st.text("ab", max_size=60))
+def test_needed_width_has_a_frame_for_each_step_of_ctc(text):
+    repeats = sum(a == b for a, b in zip(text, text[1:], strict=False))
+    # No crop is read on a canvas narrower than 160 pixels.
+    assert max(160, needed_width(text)) // 8 >= len(text) + repeats
+
+
+def test_ink_lies_in_its_quad_and_fills_it(font_paths):
+    faces = [face for path in font_paths for face in font_faces(path)]
+    for index in range(60):
+        random = np.random.default_rng(index)
+        text = ("HEX", "Open 24", "gypsum")[index % 3]
+        layout = make_layout(random, faces[index % len(faces)], text, 2048)
+        ink = warp_ink(layout)
+        assert ink.shape == (HEIGHT, layout.width) and ink.max() > 0.5
+        cols, rows = np.flatnonzero((ink > 0.3).any(0)), np.flatnonzero((ink > 0.3).any(1))
+        low, high = layout.quad.min(axis=0), layout.quad.max(axis=0)
+        slack = 3
+        assert low[0] - slack <= cols[0] and cols[-1] <= high[0] + slack
+        assert low[1] - slack <= rows[0] and rows[-1] <= high[1] + slack
+        assert cols[-1] - cols[0] > 0.6 * (min(high[0], layout.width) - max(low[0], 0))
+
+
+def test_a_long_text_is_squeezed_to_the_width(font_paths):
+    face = font_faces(font_paths[0])[0]
+    layout = make_layout(np.random.default_rng(0), face, "WIDE WORDS " * 5, 160)
+    assert layout.width == 160 and layout.quad[:, 0].max() < 180
