@@ -91,8 +91,7 @@ def write_into(draft: Path, model: ModelCheckpoint) -> None:
         },
         "variables_sha256": variables_sha256(model.variables),
     }
-    with ocp.PyTreeCheckpointer() as checkpointer:
-        checkpointer.save(draft.resolve() / VARIABLES_DIR, model.variables)
+    write_tree(draft / VARIABLES_DIR, model.variables)
     text = json.dumps(description, ensure_ascii=False, indent=1)
     (draft / DESCRIPTION_FILE).write_text(text, encoding="utf-8")
 
@@ -126,7 +125,7 @@ def read_checkpoint(folder: Path) -> ModelCheckpoint:
         raise ModelFileError(
             f"{folder / DESCRIPTION_FILE} lacks or garbles {error}; write the model again"
         ) from error
-    variables = _read_variables(folder, target)
+    variables = read_tree(folder / VARIABLES_DIR, target)
     if variables_sha256(variables) != expected:
         raise ModelFileError(
             f"{folder / VARIABLES_DIR} does not hold the variables that {DESCRIPTION_FILE} "
@@ -135,17 +134,43 @@ def read_checkpoint(folder: Path) -> ModelCheckpoint:
     return ModelCheckpoint(variables=variables, **checkpoint)
 
 
-def _read_variables(folder: Path, target: dict[str, Any]) -> dict[str, Any]:
-    path = folder.resolve() / VARIABLES_DIR
+def _checkpointer() -> ocp.Checkpointer:
+    """Orbax for this process alone: with several processes, none waits for the others."""
+    process = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=process,
+        active_processes={process},
+        barrier_sync_key_prefix=f"process{process}",
+    )
+    handler = ocp.PyTreeCheckpointHandler(multiprocessing_options=alone)
+    return ocp.Checkpointer(handler, multiprocessing_options=alone)
+
+
+def write_tree(folder: Path, tree: dict[str, Any]) -> None:
+    """Writes nested dictionaries of arrays as an Orbax checkpoint into a new folder."""
+    with _checkpointer() as checkpointer:
+        checkpointer.save(folder.resolve(), tree)
+
+
+def read_tree(folder: Path, target: dict[str, Any]) -> dict[str, Any]:
+    """Reads what `write_tree` wrote, as numpy arrays.
+
+    Args:
+        folder: Of the tree.
+        target: The same dictionaries, with anything that has `shape` and `dtype` as leaves.
+
+    Raises:
+        ModelFileError: It is missing or damaged.
+    """
     try:
-        with ocp.PyTreeCheckpointer() as checkpointer:
+        with _checkpointer() as checkpointer:
             arguments = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), target)
-            return checkpointer.restore(path, item=target, restore_args=arguments)
+            return checkpointer.restore(folder.resolve(), item=target, restore_args=arguments)
     except Exception as error:  # Orbax and TensorStore raise many classes for a damaged folder.
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelFileError(
-            f"the variables in {path} cannot be read ({first_line[:200]}); "
-            "write or copy the model again"
+            f"the arrays in {folder.resolve()} cannot be read ({first_line[:200]}); "
+            "write or copy them again"
         ) from error
 
 

@@ -147,6 +147,12 @@ class ParallelStep:
             donate_argnums=(0,),
         )
 
+    def replicate(self, tree: Tree) -> Tree:
+        """Puts a tree onto all devices, once for all calls."""
+        devices = np.arange(jax.local_device_count())
+        copy = jax.pmap(lambda t, _: t, in_axes=(None, 0), out_axes=None)
+        return copy(tree, devices) if tree else tree
+
     def __call__(
         self, state: TrainState, batch: Mapping[str, np.ndarray], rest: dict[str, Any]
     ) -> tuple[TrainState, dict[str, jax.Array]]:
