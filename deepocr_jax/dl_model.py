@@ -1,28 +1,24 @@
-"""DL models: read, write, ask, apply."""
+"""DL models: read, write, apply. Their parameters are in `dl_model_parameters`."""
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from deepocr_jax.checkpoint import ModelCheckpoint, flat_items, read_checkpoint, write_checkpoint
-from deepocr_jax.errors import ModelFileError, ParameterValueError, UnknownParameterError
+from deepocr_jax.checkpoint import ModelCheckpoint, read_checkpoint, write_checkpoint
+from deepocr_jax.errors import ModelFileError, ParameterValueError
 from deepocr_jax.image import as_rgb
 from deepocr_jax.infer.detector import DetectionSettings, detect, make_detector_net
 from deepocr_jax.infer.pipeline import RecognitionSettings, read_word_images
 from deepocr_jax.infer.programs import enable_compilation_cache, resolve_devices
-from deepocr_jax.infer.recognizer import (
-    LINE_HEIGHT,
-    Reading,
-    least_confidence,
-    make_recognizer_net,
-)
+from deepocr_jax.infer.recognizer import Reading, least_confidence, make_recognizer_net
 from deepocr_jax.models.head import change_head
 from deepocr_jax.models.registry import spec_from_dict
 from deepocr_jax.pretrained import load_pretrained, model_cache_dir
+from deepocr_jax.training_parameters import TrainingParameters
 from deepocr_jax.types import Boxes, CharCandidates, DLResult
 
 # Names of published models -> the graph they come from. The first two name the current defaults.
@@ -40,9 +36,17 @@ KIND_SUFFIX = {"ocr_detection": "_detection", "ocr_recognition": "_recognition"}
 
 @dataclass
 class DLModel:
-    """A model handle: a thin shell around a checkpoint in memory."""
+    """A model handle: a thin shell around a checkpoint in memory.
+
+    Attributes:
+        checkpoint: The model.
+        training: How it is trained and judged; stays behind when the model is written.
+        session: What a training batch by batch keeps between its calls.
+    """
 
     checkpoint: ModelCheckpoint
+    training: TrainingParameters = TrainingParameters()
+    session: Any = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
         c = self.checkpoint
@@ -117,52 +121,6 @@ def with_alphabet(
     return replace(model, variables=variables, spec=spec, alphabet=alphabet), new
 
 
-def get_dl_model_param(model: DLModel, name: str) -> Any:
-    """A parameter of a model.
-
-    Raises:
-        UnknownParameterError: No such parameter for this type of model.
-    """
-    getters = _getters(model.checkpoint)
-    if name not in getters:
-        raise UnknownParameterError(name, sorted(getters))
-    return getters[name]()
-
-
-def _getters(model: ModelCheckpoint) -> dict[str, Any]:
-    arrays = flat_items({"params": model.variables["params"]})
-    trainable = sum(a.size for _, a in arrays)
-    width, height = _image_size(model)
-    getters = {
-        "type": lambda: model.kind,
-        "image_width": lambda: width,
-        "image_height": lambda: height,
-        "image_num_channels": lambda: 3,
-        "image_dimensions": lambda: [width, height, 3],
-        "image_range_min": lambda: model.preprocess.image_range_min,
-        "image_range_max": lambda: model.preprocess.image_range_max,
-        "num_trainable_params": lambda: trainable,
-        "precision": lambda: "float32",
-        "meta_data": lambda: dict(model.meta_data),
-        "license": lambda: model.license,
-        "source": lambda: model.source,
-        "sha256": lambda: model.sha256,
-        "summary": lambda: "\n".join(f"{p[7:]} {a.shape}" for p, a in arrays),
-    }
-    if model.kind == "ocr_recognition":
-        getters["alphabet"] = lambda: list(model.alphabet)
-    return getters
-
-
-def _image_size(model: ModelCheckpoint) -> tuple[int, int]:
-    """Default (width, height) of a model's input."""
-    if model.kind == "ocr_recognition":
-        return RecognitionSettings().max_width, LINE_HEIGHT
-    if model.kind == "ocr_orientation":
-        return 192, 48
-    return DetectionSettings().width, DetectionSettings().height
-
-
 def apply_dl_model(
     samples: Mapping[str, Any] | Sequence[Mapping[str, Any]], model: DLModel
 ) -> list[DLResult]:
@@ -186,22 +144,23 @@ def apply_dl_model(
     images = [as_rgb(np.asarray(s["image"])) for s in batch]
     enable_compilation_cache(model_cache_dir() / "xla")
     if model.checkpoint.kind == "ocr_recognition":
-        return _recognize(images, model.checkpoint)
+        return _recognize(images, model)
     if model.checkpoint.kind == "ocr_detection":
-        return _detect(images, model.checkpoint)
+        return _detect(images, model)
     raise ParameterValueError(
         f"apply_dl_model does not take a model of type {model.checkpoint.kind!r}"
     )
 
 
-def _recognize(images: list[np.ndarray], model: ModelCheckpoint) -> list[DLResult]:
-    columns = np.arange(len(model.alphabet) + 1)
-    net = make_recognizer_net(model, resolve_devices(None), columns)
+def _recognize(images: list[np.ndarray], model: DLModel) -> list[DLResult]:
+    columns = np.arange(len(model.checkpoint.alphabet) + 1)
+    devices = resolve_devices(model.training.device)
+    net = make_recognizer_net(model.checkpoint, devices, columns)
     return [word_keys(c.reading) for c in read_word_images(images, net, RecognitionSettings())]
 
 
-def _detect(images: list[np.ndarray], model: ModelCheckpoint) -> list[DLResult]:
-    net = make_detector_net(model, resolve_devices(None))
+def _detect(images: list[np.ndarray], model: DLModel) -> list[DLResult]:
+    net = make_detector_net(model.checkpoint, resolve_devices(model.training.device))
     results: list[DLResult] = []
     for found in detect(images, net, DetectionSettings()):
         results.append({"score_maps": found.scores[..., None], "words": box_keys(found.boxes)})

@@ -139,3 +139,29 @@ class DatasetError(DeepOCRError, ValueError):
 
     def __str__(self) -> str:
         return self.message
+
+
+class TrainingDivergedError(DeepOCRError, ArithmeticError):
+    """A loss is not a number any more.
+
+    Attributes:
+        step: the step whose loss it is.
+        image_ids: the ids of its batch's samples.
+    """
+
+    def __init__(self, step: int, image_ids: tuple[int, ...]) -> None:
+        """Keeps both.
+
+        Args:
+            step: the step.
+            image_ids: the ids of its samples.
+        """
+        self.step = step
+        self.image_ids = image_ids
+        super().__init__(step, image_ids)
+
+    def __str__(self) -> str:
+        return (
+            f"the loss of step {self.step} is not finite; its batch held the samples "
+            f"{list(self.image_ids)}. Look at these, or lower the learning rate"
+        )

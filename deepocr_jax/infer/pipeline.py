@@ -215,10 +215,21 @@ def read_word_images(
         height, width = image.shape[:2]
         scaled = min(settings.max_width, max(8, math.ceil(LINE_HEIGHT * width / height)))
         crops.append(resize_image(image, LINE_HEIGHT, scaled))
+    readings = read_word_crops(crops, net, settings, pool)
+    return [CropReading(c, r) for c, r in zip(crops, readings, strict=True)]
+
+
+def read_word_crops(
+    crops: list[np.ndarray],
+    net: RecognizerNet,
+    settings: RecognitionSettings,
+    pool: ThreadPoolExecutor | None = None,
+) -> list[Reading]:
+    """Reads word crops that are scaled already ([LINE_HEIGHT, w, 3] uint8 RGB)."""
     readings = read_crops(
         crops, net, settings.max_width, settings.num_candidates, settings.batch_size, pool
     )
-    return [CropReading(c, _trimmed(r)) for c, r in zip(crops, readings, strict=True)]
+    return [_trimmed(reading) for reading in readings]
 
 
 def _trimmed(reading: Reading) -> Reading:

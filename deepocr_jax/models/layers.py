@@ -139,11 +139,13 @@ class SqueezeExcite(nn.Module):
 class BatchNorm(nn.Module):
     """Batch normalisation over all but the channel axis; running statistics unless training.
 
-    `axis_name` names the axis of devices whose statistics are averaged.
+    `axis_name` names the axis of devices whose statistics are averaged, `momentum` is the share of
+    the running statistics that a batch leaves as it was.
     """
 
     dtype: jnp.dtype = jnp.float32
     axis_name: str | None = None
+    momentum: float = 0.9
 
     @nn.compact
     def __call__(
@@ -153,6 +155,7 @@ class BatchNorm(nn.Module):
         rows = None if mask is None else (mask > 0).reshape(-1, *[1] * (x.ndim - 1))
         norm = nn.BatchNorm(
             use_running_average=not train,
+            momentum=self.momentum,
             epsilon=1e-5,
             dtype=self.dtype,
             axis_name=self.axis_name if train else None,

@@ -37,6 +37,7 @@ class PointwiseNormSwish(nn.Module):
     features: int
     dtype: jnp.dtype = jnp.float32
     axis_name: str | None = None
+    momentum: float = 0.9
 
     @nn.compact
     def __call__(
@@ -44,7 +45,8 @@ class PointwiseNormSwish(nn.Module):
     ) -> jax.Array:
         """[..., c] -> [..., features]."""
         x = Pointwise(self.features, use_bias=False, dtype=self.dtype)(x)
-        return nn.swish(BatchNorm(self.dtype, self.axis_name)(x, train, mask))
+        norm = BatchNorm(self.dtype, self.axis_name, self.momentum)
+        return nn.swish(norm(x, train, mask))
 
 
 class Attention(nn.Module):
@@ -89,17 +91,19 @@ class AttentionNeck(nn.Module):
     spec: RecognizerSpec
     dtype: jnp.dtype = jnp.float32
     axis_name: str | None = None
+    momentum: float = 0.9
 
     @nn.compact
     def __call__(
         self, x: jax.Array, train: bool = False, mask: jax.Array | None = None
     ) -> jax.Array:
         """[n, t, c] -> [n, t, neck_features]."""
-        f, dtype, axis = self.spec.neck_features, self.dtype, self.axis_name
-        short = PointwiseNormSwish(f, dtype, axis)(x, train, mask)
-        x = PointwiseNormSwish(f, dtype, axis)(x, train, mask)
+        f, dtype = self.spec.neck_features, self.dtype
+        statistics = self.axis_name, self.momentum
+        short = PointwiseNormSwish(f, dtype, *statistics)(x, train, mask)
+        x = PointwiseNormSwish(f, dtype, *statistics)(x, train, mask)
         local = Depthwise((1, 7), use_bias=False, dtype=dtype)(x[:, None])[:, 0]
-        x = x + nn.swish(BatchNorm(dtype, axis)(local, train, mask))
+        x = x + nn.swish(BatchNorm(dtype, *statistics)(local, train, mask))
         for _ in range(self.spec.neck_depth):
             x = AttentionBlock(self.spec.num_heads, self.spec.mlp_ratio, dtype=dtype)(x)
         return short + nn.LayerNorm(epsilon=1e-6, dtype=dtype)(x)
@@ -111,6 +115,7 @@ class RecognizerBody(nn.Module):
     spec: RecognizerSpec
     dtype: jnp.dtype = jnp.float32
     axis_name: str | None = None
+    momentum: float = 0.9
 
     @nn.compact
     def __call__(
@@ -119,7 +124,8 @@ class RecognizerBody(nn.Module):
         """The normalised crop -> its frame features; `mask` [n] is 0 for rows that only fill."""
         x = LCNet(self.spec.backbone, dtype=self.dtype)(x.astype(self.dtype))[-1]
         x = nn.avg_pool(x, (3, 2), strides=(3, 2))[:, 0]
-        return AttentionNeck(self.spec, self.dtype, self.axis_name)(x, train, mask)
+        neck = AttentionNeck(self.spec, self.dtype, self.axis_name, self.momentum)
+        return neck(x, train, mask)
 
 
 class Recognizer(nn.Module):
@@ -128,10 +134,11 @@ class Recognizer(nn.Module):
     spec: RecognizerSpec
     dtype: jnp.dtype = jnp.float32
     axis_name: str | None = None
+    momentum: float = 0.9
 
     def setup(self) -> None:
         """Name the two parts, so that their parameters can be taken apart."""
-        self.body = RecognizerBody(self.spec, self.dtype, self.axis_name)
+        self.body = RecognizerBody(self.spec, self.dtype, self.axis_name, self.momentum)
         self.head = nn.Dense(self.spec.num_classes, dtype=self.dtype)
 
     def __call__(

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from deepocr_jax.errors import ModelFileError
+from deepocr_jax.errors import ModelFileError, TrainingDivergedError
 from deepocr_jax.train.checkpoints import load_newest, save_state
 from deepocr_jax.train.optimizer import hyperparameters
 from deepocr_jax.train.parameters import Tree, split_parameters
@@ -21,7 +21,6 @@ from deepocr_jax.train.run import (
     RunOptions,
     StepReport,
     Task,
-    TrainingDivergedError,
     Watcher,
 )
 from deepocr_jax.train.state import TrainState, init_state, variables_of
@@ -94,9 +93,7 @@ class _Run:
         averaged = options.step.average_decay > 0
         fresh = init_state(trained, task.batch_stats, options.optimizer, options.seed, averaged)
         self.state, self.history = _resume(workdir, fresh, task.fingerprint)
-        self.parallel = ParallelStep(
-            task.loss, options.optimizer, options.step, compiler_options
-        )
+        self.parallel = ParallelStep(task.loss, options.optimizer, options.step, compiler_options)
         self.kept = self.parallel.replicate(kept)
         self.pending: deque[tuple[int, Any, Any]] = deque()
         self.best: Tree | None = None

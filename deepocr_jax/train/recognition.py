@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from deepocr_jax.augment.images import augment
 from deepocr_jax.augment.options import AugmentOptions
@@ -15,6 +17,7 @@ from deepocr_jax.train.parameters import Tree, join_parameters
 from deepocr_jax.train.step import AXIS, Losses, LossFunction
 
 DATASET, REHEARSAL = 0, 1
+TEACHER = "teacher"
 
 
 @dataclass(frozen=True)
@@ -26,13 +29,20 @@ class RecognitionOptions:
         precision: Compute type, "float32" or "bfloat16".
         update_batch_statistics: Whether batch normalisation uses and updates the batches'
             statistics; where not, it keeps those that it has, which suits small datasets.
-        rehearsal_weight: Weight of the rehearsal's rows in the loss.
+        rehearsal_weight: Weight of the losses of the rehearsal's words.
+        distillation_weight: Weight of the divergence of the rehearsal's frames from what the
+            network gave them before it was trained ("learning without forgetting", Li and Hoiem,
+            arXiv 1606.09282). Needs the subtree `TEACHER` in the parameters: the variables as
+            they were.
+        rehearsal_rows: Rows of rehearsal in what one device computes at once, at most.
     """
 
     augmentation: AugmentOptions = AugmentOptions()
     precision: str = "float32"
     update_batch_statistics: bool = False
     rehearsal_weight: float = 1.0
+    distillation_weight: float = 0.0
+    rehearsal_rows: int = 0
 
 
 def make_recognition_loss(
@@ -47,6 +57,7 @@ def make_recognition_loss(
     dtype = jnp.dtype(options.precision)
     train = options.update_batch_statistics
     network = Recognizer(spec, dtype, axis_name=AXIS if train else None)
+    quiet = Recognizer(spec, dtype)
 
     def loss(
         trained: Tree, kept: Tree, stats: Tree, batch: dict[str, jax.Array], key: jax.Array
@@ -54,7 +65,9 @@ def make_recognition_loss(
         images = _augmented(key, batch, options.augmentation)
         inside = jnp.arange(images.shape[2]) < batch["width"][:, None]
         x = jnp.where(inside[:, None, :, None], normalize(images, preprocess), 0.0)
-        variables: dict[str, Any] = {"params": join_parameters(trained, kept)}
+        params = join_parameters(trained, kept)
+        teacher = params.pop(TEACHER, None)
+        variables: dict[str, Any] = {"params": params}
         if stats:
             variables["batch_stats"] = stats
         logits, changed = network.apply(
@@ -62,12 +75,27 @@ def make_recognition_loss(
         )
         values = ctc_loss(logits, batch["label"], batch["label_length"])
         rehearsed = batch["source"] == REHEARSAL
-        weights = jnp.where(rehearsed, options.rehearsal_weight, 1.0)
         parts = {
             "dataset_loss": jnp.where(rehearsed, 0.0, values),
             "rehearsal_loss": jnp.where(rehearsed, values, 0.0),
         }
-        return Losses(weights * values, parts, changed.get("batch_stats", stats))
+        total = jnp.where(rehearsed, options.rehearsal_weight, 1.0) * values
+        if teacher is not None:
+            distance = distil(teacher, x, logits, rehearsed)
+            parts["distillation_loss"] = distance
+            total = total + options.distillation_weight * distance
+        return Losses(total, parts, changed.get("batch_stats", stats))
+
+    def distil(
+        teacher: Tree, x: jax.Array, logits: jax.Array, rehearsed: jax.Array
+    ) -> jax.Array:
+        """Divergence from the teacher, summed over the frames, in nats: [n]."""
+        # Only the rehearsal's rows go through the teacher; they are as many in every batch.
+        rows = jnp.argsort(~rehearsed, stable=True)[: options.rehearsal_rows]
+        known = nn.log_softmax(lax.stop_gradient(quiet.apply(teacher, x[rows])))
+        learned = nn.log_softmax(logits[rows].astype(jnp.float32))
+        divergence = jnp.sum(jnp.exp(known) * (known - learned), axis=(1, 2))
+        return jnp.zeros(len(x)).at[rows].set(jnp.where(rehearsed[rows], divergence, 0.0))
 
     return loss
 

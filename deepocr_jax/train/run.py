@@ -7,32 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from deepocr_jax.errors import DeepOCRError
 from deepocr_jax.train.optimizer import OptimizerOptions
 from deepocr_jax.train.parameters import Tree
 from deepocr_jax.train.step import LossFunction, StepOptions
 
 Evaluation = dict[str, Any]
-
-
-class TrainingDivergedError(DeepOCRError, ArithmeticError):
-    """A loss is not a number any more.
-
-    Attributes:
-        step: The step whose loss it is.
-        image_ids: The ids of its batch's samples.
-    """
-
-    def __init__(self, step: int, image_ids: tuple[int, ...]) -> None:
-        self.step = step
-        self.image_ids = image_ids
-        super().__init__(step, image_ids)
-
-    def __str__(self) -> str:
-        return (
-            f"the loss of step {self.step} is not finite; its batch held the samples "
-            f"{list(self.image_ids)}. Look at these, or lower the learning rate"
-        )
 
 
 @dataclass(frozen=True)

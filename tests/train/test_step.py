@@ -1,0 +1,163 @@
+"""One step: what it must not depend on."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+from linear_task import BATCH_STATS, PARAMS, linear_loss, make_rows
+
+from deepocr_jax.errors import ParameterValueError
+from deepocr_jax.train.optimizer import OptimizerOptions
+from deepocr_jax.train.parameters import split_parameters
+from deepocr_jax.train.state import init_state, variables_of
+from deepocr_jax.train.step import ParallelStep, StepOptions
+
+pytestmark = [
+    pytest.mark.usefixtures("program_cache"),
+    pytest.mark.skipif(jax.local_device_count() != 1, reason="counts the rows of one device"),
+]
+HYPER = {"learning_rate": np.float32(0.1), "weight_prior": np.float32(0.01)}
+SGD = OptimizerOptions("sgd")
+
+
+def numbered(batch):
+    rows = np.arange(len(batch["mask"]), dtype=np.int32)
+    return {**{k: v for k, v in batch.items() if k != "image_id"}, "row": rows}
+
+
+def run(batches, frozen=("frozen",), optimizer=SGD, rate=0.1, **options):
+    """The state and the metrics after some steps, as numpy arrays."""
+    trained, kept = split_parameters(PARAMS, frozen)
+    chosen = StepOptions(**options)
+    state = init_state(trained, BATCH_STATS, optimizer, 3, chosen.average_decay > 0)
+    step = ParallelStep(linear_loss, optimizer, chosen, {})
+    hyper = {**HYPER, "learning_rate": np.float32(rate)}
+    rest = {"kept": step.replicate(kept), "hyper": hyper}
+    metrics = []
+    for batch in batches:
+        state, values = step(state, numbered(batch), rest)
+        metrics.append({name: float(value) for name, value in values.items()})
+    return jax.tree.map(np.asarray, state), metrics
+
+
+def assert_close(actual, expected, tolerance=1e-5):
+    jax.tree.map(
+        lambda a, e: np.testing.assert_allclose(a, e, rtol=tolerance, atol=tolerance),
+        actual,
+        expected,
+    )
+
+
+def batches(count=3, **options):
+    return [make_rows(step, **options) for step in range(count)]
+
+
+def test_metrics_are_means_over_the_rows_and_steps_are_counted():
+    state, metrics = run(batches(1), optimizer=OptimizerOptions("sgd", momentum=0.0))
+    trained, kept = split_parameters(PARAMS, ("frozen",))
+    key = jax.random.fold_in(jax.random.key(3), 0)
+    batch = numbered(make_rows(0))
+
+    def mean(params):
+        return linear_loss(params, kept, BATCH_STATS, batch, key).total.mean()
+
+    value, gradient = jax.value_and_grad(mean)(trained)
+    assert metrics[0]["total_loss"] == pytest.approx(float(value), rel=1e-5)
+    assert metrics[0].keys() == {"total_loss", "absolute_error"}
+    assert state.step == 1
+    decayed = {"linear": {"kernel": 0.01 * trained["linear"]["kernel"], "bias": 0.0}}
+    expected = jax.tree.map(lambda p, g, d: p - 0.1 * (g + d), trained, gradient, decayed)
+    assert_close(state.params, expected)
+    assert_close(state.batch_stats["norm"]["mean"], 0.1 * batch["x"].mean(axis=0))
+
+
+@pytest.mark.parametrize("filling", [0, 3])
+def test_accumulation_changes_nothing(filling):
+    given = batches(filling=filling)
+    whole, metrics = run(given)
+    parts, metrics_of_parts = run(given, accumulation=4)
+    assert_close(parts.params, whole.params)
+    assert_close(metrics_of_parts, metrics)
+
+
+def test_filling_rows_change_nothing():
+    alone, metrics = run(batches(rows=5))
+    filled = []
+    for batch in batches(rows=5):
+        # Whatever stands in a filling row.
+        more = {
+            "x": np.full((3, 3), 1e6, np.float32),
+            "y": np.full(3, -1e6, np.float32),
+            "mask": np.zeros(3, np.float32),
+            "image_id": np.full(3, -1),
+        }
+        filled.append({k: np.concatenate([batch[k], more[k]]) for k in batch})
+    padded, metrics_of_padded = run(filled)
+    assert_close(metrics_of_padded, metrics)
+    assert_close(padded.params, alone.params)
+    assert_close(padded.batch_stats, alone.batch_stats)
+
+
+def test_a_batch_of_filling_rows_only_moves_nothing():
+    state, metrics = run([make_rows(0, filling=8)], optimizer=OptimizerOptions("sgd"))
+    assert metrics[0]["total_loss"] == 0
+    assert_close(state.params["linear"], PARAMS["linear"], 0)
+
+
+def test_frozen_parameters_stay_bit_for_bit_and_the_others_move():
+    state, _ = run(batches())
+    variables = variables_of(state, split_parameters(PARAMS, ("frozen",))[1])
+    assert state.params.keys() == {"linear"}
+    np.testing.assert_array_equal(
+        variables["params"]["frozen"]["kernel"], PARAMS["frozen"]["kernel"]
+    )
+    assert np.abs(variables["params"]["linear"]["kernel"]).min() > 1e-3
+    free, _ = run(batches(), frozen=())
+    assert np.abs(free.params["frozen"]["kernel"] - 0.1).min() > 1e-3
+
+
+def test_moving_average_follows_the_parameters():
+    decay, expected = 0.15, PARAMS["linear"]
+    for count in range(1, 5):
+        state, _ = run(batches(count), average_decay=decay)
+        d = min(decay, count / (9 + count))  # (1 + step) / (10 + step), of the step before
+        expected = jax.tree.map(
+            lambda a, p, d=d: d * a + (1 - d) * p, expected, state.params["linear"]
+        )
+        assert_close(state.average["linear"], expected)
+    assert_close(variables_of(state, {})["params"], state.average, 0)
+    plain, _ = run(batches(4))
+    assert plain.average == {}
+    assert_close(plain.params, state.params)
+
+
+def test_each_step_and_row_draws_its_own_noise():
+    same = make_rows(0)
+    _, (first, second) = run([same, same], rate=0.0)
+    assert first["total_loss"] != pytest.approx(second["total_loss"], rel=1e-6)
+    _, (doubled,) = run([{k: np.concatenate([v, v]) for k, v in same.items()}], rate=0.0)
+    assert first["total_loss"] != pytest.approx(doubled["total_loss"], rel=1e-6)
+    _, (again,) = run([same], rate=0.0)
+    assert first == again
+
+
+@pytest.mark.parametrize(("rows", "accumulation"), [(6, 4), (3, 2)])
+def test_rows_that_do_not_divide_are_refused(rows, accumulation):
+    with pytest.raises(ParameterValueError, match=rf"{rows} rows.*\({accumulation}\).*batch_size"):
+        run(batches(1, rows=rows), accumulation=accumulation)
+
+
+def test_a_program_for_each_shape():
+    step = ParallelStep(linear_loss, SGD, StepOptions(), {})
+    trained, kept = split_parameters(PARAMS, ())
+    state = init_state(trained, BATCH_STATS, SGD, 0, False)
+    for rows in (4, 8, 4, 8, 8):
+        state, _ = step(state, numbered(make_rows(0, rows=rows)), {"kept": kept, "hyper": HYPER})
+    assert len(step._programs) == 2 and int(state.step) == 5
+
+
+def test_the_given_parameters_are_not_used_up():
+    before = jax.tree.map(np.copy, PARAMS)
+    run(batches(), frozen=())
+    assert_close(PARAMS, before, 0)
