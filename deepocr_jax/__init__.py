@@ -1,12 +1,31 @@
 """Deep-learning OCR in JAX: read words in images, retrain on your own.
 
-The operators and their parameters are described in `deepocr_jax.deep_ocr`.
+The operators and their parameters are described in `deepocr_jax.deep_ocr`, those of models in
+`deepocr_jax.dl_model_parameters`.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from deepocr_jax.data.dataset_files import read_dl_dataset, write_dl_dataset
+    from deepocr_jax.data.faults import drop_faulty, find_faults
+    from deepocr_jax.data.ocr_datasets import (
+        convert_dl_dataset_ocr_detection_to_recognition,
+        read_dl_dataset_ocr_detection,
+        read_dl_dataset_ocr_recognition,
+    )
+    from deepocr_jax.data.preprocess import create_dl_preprocess_param, preprocess_dl_samples
+    from deepocr_jax.data.preprocess_dataset import preprocess_dl_dataset
+    from deepocr_jax.data.samples import (
+        find_dl_samples,
+        gen_dl_samples,
+        gen_dl_samples_from_images,
+        read_dl_samples,
+        write_dl_samples,
+    )
+    from deepocr_jax.data.splits import split_dl_dataset
+    from deepocr_jax.data.statistics import gen_dl_dataset_ocr_recognition_statistics
     from deepocr_jax.deep_ocr import (
         DeepOCR,
         apply_deep_ocr,
@@ -15,14 +34,25 @@ if TYPE_CHECKING:
         set_deep_ocr_param,
         warm_up_deep_ocr,
     )
+    from deepocr_jax.display.figures import training_curve, worst_examples
+    from deepocr_jax.display.sample_figures import dev_display_dl_data
+    from deepocr_jax.dl_evaluation import evaluate_dl_model
     from deepocr_jax.dl_model import (
         DLModel,
         apply_dl_model,
-        get_dl_model_param,
         read_dl_model,
         write_dl_model,
     )
+    from deepocr_jax.dl_model_parameters import get_dl_model_param, set_dl_model_param
+    from deepocr_jax.dl_procedures import (
+        augment_dl_samples,
+        create_dl_preprocess_param_from_model,
+        find_invalid_samples_dl_ocr_recognition,
+    )
+    from deepocr_jax.dl_train_param import create_dl_train_param
+    from deepocr_jax.dl_training import train_dl_model, train_dl_model_batch
     from deepocr_jax.errors import (
+        DatasetError,
         DeepOCRError,
         ImageBatchError,
         ImageError,
@@ -33,6 +63,7 @@ if TYPE_CHECKING:
         ModelFileError,
         ParameterError,
         ParameterValueError,
+        TrainingDivergedError,
         UnknownParameterError,
         WeightsError,
     )
@@ -43,6 +74,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DLModel",
+    "DatasetError",
     "DeepOCR",
     "DeepOCRError",
     "ImageBatchError",
@@ -54,25 +86,82 @@ __all__ = [
     "ModelFileError",
     "ParameterError",
     "ParameterValueError",
+    "TrainingDivergedError",
     "UnknownParameterError",
     "WeightsError",
     "apply_deep_ocr",
     "apply_dl_model",
+    "augment_dl_samples",
+    "convert_dl_dataset_ocr_detection_to_recognition",
     "create_deep_ocr",
+    "create_dl_preprocess_param",
+    "create_dl_preprocess_param_from_model",
+    "create_dl_train_param",
+    "dev_display_dl_data",
+    "drop_faulty",
+    "evaluate_dl_model",
+    "find_dl_samples",
+    "find_faults",
+    "find_invalid_samples_dl_ocr_recognition",
+    "gen_dl_dataset_ocr_recognition_statistics",
+    "gen_dl_samples",
+    "gen_dl_samples_from_images",
     "get_deep_ocr_param",
     "get_dl_model_param",
+    "preprocess_dl_dataset",
+    "preprocess_dl_samples",
     "read_deep_ocr",
+    "read_dl_dataset",
+    "read_dl_dataset_ocr_detection",
+    "read_dl_dataset_ocr_recognition",
     "read_dl_model",
+    "read_dl_samples",
     "read_image",
     "set_deep_ocr_param",
+    "set_dl_model_param",
+    "split_dl_dataset",
+    "train_dl_model",
+    "train_dl_model_batch",
+    "training_curve",
     "warm_up_deep_ocr",
+    "worst_examples",
     "write_deep_ocr",
+    "write_dl_dataset",
     "write_dl_model",
+    "write_dl_samples",
 ]
 
 # Where the public names live. Importing JAX takes a second, so it waits until a name is used: the
-# command line answers `--help` at once, and sets up its environment before JAX reads it.
+# command line answers `--help` at once, and sets up its environment before JAX reads it. Names for
+# training and for figures need packages that readers do without.
 _HOMES = {
+    "deepocr_jax.data.dataset_files": (
+        "read_dl_dataset",
+        "write_dl_dataset",
+    ),
+    "deepocr_jax.data.faults": (
+        "drop_faulty",
+        "find_faults",
+    ),
+    "deepocr_jax.data.ocr_datasets": (
+        "convert_dl_dataset_ocr_detection_to_recognition",
+        "read_dl_dataset_ocr_detection",
+        "read_dl_dataset_ocr_recognition",
+    ),
+    "deepocr_jax.data.preprocess": (
+        "create_dl_preprocess_param",
+        "preprocess_dl_samples",
+    ),
+    "deepocr_jax.data.preprocess_dataset": ("preprocess_dl_dataset",),
+    "deepocr_jax.data.samples": (
+        "find_dl_samples",
+        "gen_dl_samples",
+        "gen_dl_samples_from_images",
+        "read_dl_samples",
+        "write_dl_samples",
+    ),
+    "deepocr_jax.data.splits": ("split_dl_dataset",),
+    "deepocr_jax.data.statistics": ("gen_dl_dataset_ocr_recognition_statistics",),
     "deepocr_jax.deep_ocr": (
         "DeepOCR",
         "apply_deep_ocr",
@@ -81,14 +170,34 @@ _HOMES = {
         "set_deep_ocr_param",
         "warm_up_deep_ocr",
     ),
+    "deepocr_jax.display.figures": (
+        "training_curve",
+        "worst_examples",
+    ),
+    "deepocr_jax.display.sample_figures": ("dev_display_dl_data",),
+    "deepocr_jax.dl_evaluation": ("evaluate_dl_model",),
     "deepocr_jax.dl_model": (
         "DLModel",
         "apply_dl_model",
-        "get_dl_model_param",
         "read_dl_model",
         "write_dl_model",
     ),
+    "deepocr_jax.dl_model_parameters": (
+        "get_dl_model_param",
+        "set_dl_model_param",
+    ),
+    "deepocr_jax.dl_procedures": (
+        "augment_dl_samples",
+        "create_dl_preprocess_param_from_model",
+        "find_invalid_samples_dl_ocr_recognition",
+    ),
+    "deepocr_jax.dl_train_param": ("create_dl_train_param",),
+    "deepocr_jax.dl_training": (
+        "train_dl_model",
+        "train_dl_model_batch",
+    ),
     "deepocr_jax.errors": (
+        "DatasetError",
         "DeepOCRError",
         "ImageBatchError",
         "ImageError",
@@ -99,10 +208,14 @@ _HOMES = {
         "ModelFileError",
         "ParameterError",
         "ParameterValueError",
+        "TrainingDivergedError",
         "UnknownParameterError",
         "WeightsError",
     ),
-    "deepocr_jax.handle_files": ("read_deep_ocr", "write_deep_ocr"),
+    "deepocr_jax.handle_files": (
+        "read_deep_ocr",
+        "write_deep_ocr",
+    ),
     "deepocr_jax.image": ("read_image",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -112,7 +225,11 @@ def __getattr__(name: str) -> Any:
     """Imports a public name at its first use."""
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    try:
+        value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    except ModuleNotFoundError as error:
+        error.add_note(f'{name} needs more packages; run: pip install "deepocr_jax[train]"')
+        raise
     globals()[name] = value
     return value
 

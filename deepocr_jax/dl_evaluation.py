@@ -1,6 +1,6 @@
 """Evaluation of DL models on datasets of one's own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,13 +70,15 @@ def evaluate_dl_model(
 def _evaluate_detection(
     dataset: DLDataset, indices: list[int], model: DLModel, thresholds: tuple[float, ...]
 ) -> DetectionMetrics:
-    dataset, _ = read_dl_dataset_ocr_detection(dict(dataset))
+    dataset, _ = read_dl_dataset_ocr_detection(dataset)
     metrics = DetectionMetrics(thresholds)
     for start in range(0, len(indices), IMAGES_AT_ONCE):
-        samples = gen_dl_samples(dataset, indices[start : start + IMAGES_AT_ONCE])
+        part = indices[start : start + IMAGES_AT_ONCE]
+        samples: list[Mapping[str, Any]] = [*gen_dl_samples(dataset, part)]
         for sample, result in zip(samples, apply_dl_model(samples, model), strict=True):
+            boxes: Mapping[str, Any] = result.get("words", {})
             truth = np.stack([np.asarray(sample[f"bbox_{k}"], float) for k in BOX_KEYS], axis=1)
-            found = np.stack([np.asarray(result["words"][k]) for k in BOX_KEYS], axis=1)
+            found = np.stack([np.asarray(boxes[k]) for k in BOX_KEYS], axis=1)
             ignored = np.asarray(sample["bbox_label_id"]) == IGNORE
             metrics.update(truth, found, ignored)
     return metrics

@@ -127,7 +127,7 @@ def _crop_size(sample: Mapping[str, Any]) -> tuple[int, int] | None:
     """(height, width) of a sample's crop, where it is known."""
     shape = np.shape(sample["image"]) if "image" in sample else ()
     if len(shape) in (2, 3):
-        return shape[0], shape[1]
+        return cast(tuple[int, int], shape[:2])
     lengths = [sample.get(key) for key in ("bbox_length1", "bbox_length2")]
     numbers = [as_real(v) for v in lengths if is_number(v)]
     if len(numbers) == 2 and np.isfinite(numbers).all():

@@ -289,7 +289,7 @@ class _BatchSession:
         source = ArraySource(crops, [s["word"] for s in samples])
         divisor = jax.local_device_count() * self.training.batch_size_multiplier
         plan = BatchPlan(source.widths, -(-len(crops) // divisor) * divisor, image_width=width)
-        batch = dict(make_batch(plan.plan(0), [source], self.encode))
+        batch: dict[str, Any] = {**make_batch(plan.plan(0), [source], self.encode)}
         ids = batch.pop("image_id")
         batch["row"] = np.arange(len(ids), dtype=np.int32)
         hyper = hyperparameters(self.optimizer, 0, 1)

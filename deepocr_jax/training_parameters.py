@@ -13,7 +13,7 @@ from deepocr_jax.parameters import Parser, number, side
 
 SOLVER_TYPES = ("sgd", "adam", "adamw")
 PRECISIONS = ("float32", "bfloat16")
-# A network of its own needs no more; beyond it a mistyped value is more likely.
+# Beyond it a mistyped value is more likely than a wish.
 MAX_BATCH_SIZE = 65536
 
 

@@ -14,7 +14,7 @@ Conventions of all geometry:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, TypeAlias, TypedDict
+from typing import Any, Literal, Protocol, Required, TypeAlias, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -259,7 +259,7 @@ class DLDataset(TypedDict, total=False):
         samples: the samples.
     """
 
-    image_dir: str
+    image_dir: Required[str]
     dlsample_dir: str
     anomaly_dir: str
     segmentation_dir: str
@@ -268,7 +268,7 @@ class DLDataset(TypedDict, total=False):
     class_custom_data: list[dict[str, Any]]
     class_weights: list[float]
     preprocess_param: DLPreprocessParam
-    samples: list[DLDatasetSample]
+    samples: Required[list[DLDatasetSample]]
 
 
 class Batch(TypedDict):

@@ -6,6 +6,7 @@ import pytest
 
 from deepocr_jax import errors
 from deepocr_jax.errors import (
+    DatasetError,
     DeepOCRError,
     ImageBatchError,
     ImageError,
@@ -16,6 +17,7 @@ from deepocr_jax.errors import (
     ModelFileError,
     ParameterError,
     ParameterValueError,
+    TrainingDivergedError,
     UnknownParameterError,
     WeightsError,
 )
@@ -35,6 +37,8 @@ from deepocr_jax.errors import (
         (ModeError, (DeepOCRError, ValueError)),
         (ModelFileError, (DeepOCRError, OSError)),
         (WeightsError, (DeepOCRError, RuntimeError)),
+        (DatasetError, (DeepOCRError, ValueError)),
+        (TrainingDivergedError, (DeepOCRError, ArithmeticError)),
     ],
 )
 def test_each_class_is_also_its_builtin(kind, bases):
@@ -48,7 +52,7 @@ def test_every_public_class_is_a_deepocr_error():
         for name, value in vars(errors).items()
         if isinstance(value, type) and value.__module__ == errors.__name__
     ]
-    assert len(kinds) == 12
+    assert len(kinds) == 14
     assert all(issubclass(kind, DeepOCRError) for kind in kinds)
 
 
@@ -122,3 +126,18 @@ def test_batch_error_does_not_share_the_callers_containers():
     failures.clear()
     assert error.results == [None]
     assert list(error.errors) == [0]
+
+
+def test_dataset_error_carries_the_faults_and_survives_pickling():
+    error = DatasetError("expected a, got b", ["fault 1", "fault 2"])
+    copy = pickle.loads(pickle.dumps(error))
+    assert str(copy) == str(error) == "expected a, got b"
+    assert copy.faults == ("fault 1", "fault 2")
+    assert DatasetError("alone").faults == ()
+
+
+def test_diverged_error_names_step_and_samples_and_survives_pickling():
+    error = pickle.loads(pickle.dumps(TrainingDivergedError(12, (3, 4))))
+    assert (error.step, error.image_ids) == (12, (3, 4))
+    assert "step 12" in str(error)
+    assert "[3, 4]" in str(error)

@@ -6,6 +6,7 @@ columns for each tap, none of which vectorises), so it is written out here: ten 
 """
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,6 @@ from jax import lax
 Strides = tuple[int, int]
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def depthwise(x: jax.Array, kernel: jax.Array, strides: Strides) -> jax.Array:
     """Depthwise convolution, padded by half the kernel.
 
@@ -26,6 +26,11 @@ def depthwise(x: jax.Array, kernel: jax.Array, strides: Strides) -> jax.Array:
     Returns:
         [n, ceil(h / sh), ceil(w / sw), c].
     """
+    return _depthwise(x, kernel, strides)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _depthwise(x: jax.Array, kernel: jax.Array, strides: Strides) -> Any:
     kh, kw, _ = kernel.shape
     rows, cols = ((side - 1) // s + 1 for side, s in zip(x.shape[1:3], strides, strict=True))
     return _shifted_sum(_padded(x, kh // 2, kw // 2), kernel, (rows, cols), strides)
@@ -54,7 +59,7 @@ def _shifted_sum(
 def _forward(
     x: jax.Array, kernel: jax.Array, strides: Strides
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return depthwise(x, kernel, strides), (x, kernel)
+    return _depthwise(x, kernel, strides), (x, kernel)
 
 
 def _backward(
@@ -120,4 +125,4 @@ def _kernel_gradient_by_rows(
     return jnp.stack([s.sum(axis=0) for s in sums]).reshape(shape)
 
 
-depthwise.defvjp(_forward, _backward)
+_depthwise.defvjp(_forward, _backward)

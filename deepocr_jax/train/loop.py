@@ -126,7 +126,7 @@ class _Run:
         best = variables if finished and self.task.evaluate is None else self.best
         return Outcome(variables, best, self.history, finished)
 
-    def _step(self, number: int, batch: Mapping[str, np.ndarray]) -> None:
+    def _step(self, number: int, batch: Mapping[str, Any]) -> None:
         hyper = hyperparameters(self.options.optimizer, number, self.total)
         rest = {"kept": self.kept, "hyper": {k: np.float32(v) for k, v in hyper.items()}}
         first_row = jax.process_index() * len(batch["mask"])

@@ -56,8 +56,8 @@ def make_recognition_loss(
     """
     dtype = jnp.dtype(options.precision)
     train = options.update_batch_statistics
-    network = Recognizer(spec, dtype, axis_name=AXIS if train else None)
-    quiet = Recognizer(spec, dtype)
+    network: Any = Recognizer(spec, dtype, axis_name=AXIS if train else None)
+    quiet: Any = Recognizer(spec, dtype)
 
     def loss(
         trained: Tree, kept: Tree, stats: Tree, batch: dict[str, jax.Array], key: jax.Array

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from deepocr_jax.train.optimizer import OptimizerOptions
 from deepocr_jax.train.parameters import Tree
 from deepocr_jax.train.step import LossFunction, StepOptions
@@ -32,7 +30,7 @@ class Task:
     loss: LossFunction = field(repr=False)
     params: Tree = field(repr=False)
     batch_stats: Tree = field(repr=False)
-    batches: Callable[[int, int], Iterator[Mapping[str, np.ndarray]]] = field(repr=False)
+    batches: Callable[[int, int], Iterator[Mapping[str, Any]]] = field(repr=False)
     steps_per_epoch: int
     evaluate: Callable[[Tree], Evaluation] | None = field(repr=False)
     save_model: Callable[[Tree, Path], None] = field(repr=False)

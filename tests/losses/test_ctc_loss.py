@@ -120,9 +120,7 @@ def test_values_and_gradients_are_those_of_optax():
 
     value, gradient = jax.value_and_grad(peer)(logits)
     np.testing.assert_allclose(loss_of(logits, labels, lengths, frames).sum(), value, rtol=1e-5)
-    np.testing.assert_allclose(
-        gradient_of(logits, labels, lengths, frames), gradient, atol=1e-4
-    )
+    np.testing.assert_allclose(gradient_of(logits, labels, lengths, frames), gradient, atol=1e-4)
 
 
 def test_padding_of_labels_changes_nothing():
@@ -142,11 +140,15 @@ def test_padding_of_frames_changes_nothing():
     frames = np.array([6, 2, 4], np.int32)
     short, long = noise(3, 6, 5), noise(3, 9, 5, seed=9)
     long[:, :6] = short
-    expected = [loss_of(short[i : i + 1, :t], labels[i : i + 1], lengths[i : i + 1])[0]
-                for i, t in enumerate(frames)]
+    expected = [
+        loss_of(short[i : i + 1, :t], labels[i : i + 1], lengths[i : i + 1])[0]
+        for i, t in enumerate(frames)
+    ]
     np.testing.assert_allclose(loss_of(long, labels, lengths, frames), expected, rtol=1e-6)
     gradient = np.asarray(gradient_of(long, labels, lengths, frames))
-    np.testing.assert_allclose(gradient[:, :6], gradient_of(short, labels, lengths, frames), atol=1e-6)
+    np.testing.assert_allclose(
+        gradient[:, :6], gradient_of(short, labels, lengths, frames), atol=1e-6
+    )
     assert all(not gradient[i, t:].any() for i, t in enumerate(frames))
 
 

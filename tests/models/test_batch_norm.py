@@ -24,8 +24,8 @@ VARIABLES = {
 MASKS = [[1] * 8, [1, 0] * 4, [1, 1, 1, 0, 0, 0, 0, 0]]
 
 
-def normalize(x, mask, axis_name=None):
-    norm = BatchNorm(axis_name=axis_name)
+def normalize(x, mask, axis_name=None, momentum=0.9):
+    norm = BatchNorm(axis_name=axis_name, momentum=momentum)
     y, changed = norm.apply(VARIABLES, x, True, mask, mutable=["batch_stats"])
     return y, changed["batch_stats"]["BatchNorm_0"]
 
@@ -39,14 +39,16 @@ def close(a, b):
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5), a, b)
 
 
-def test_training_uses_the_batch_and_follows_it_slowly():
+@pytest.mark.parametrize("momentum", [0.9, 0.5])
+def test_training_uses_the_batch_and_follows_it_slowly(momentum):
     x = batch(8, 5, 3)
-    y, stats = normalize(x, None)
+    y, stats = normalize(x, None, momentum=momentum)
     mean, var = x.mean(axis=(0, 1)), x.var(axis=(0, 1))
     scale, bias = VARIABLES["params"]["BatchNorm_0"].values()
     close(y, (x - mean) / np.sqrt(var + 1e-5) * scale + bias)
     old = VARIABLES["batch_stats"]["BatchNorm_0"]
-    close(stats, {"mean": 0.99 * old["mean"] + 0.01 * mean, "var": 0.99 * old["var"] + 0.01 * var})
+    new = {"mean": mean, "var": var}
+    close(stats, {k: momentum * old[k] + (1 - momentum) * new[k] for k in old})
 
 
 def test_inference_uses_the_running_statistics_and_keeps_them():

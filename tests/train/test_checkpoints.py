@@ -147,7 +147,6 @@ DAMAGES = {
     "other version": change_description(version=99),
     "other checksum": change_description(sha256="0" * 64),
     "garbled progress": change_description(progress=3),
-    "garbled names": change_description(arrays=None),
 }
 
 

@@ -74,9 +74,7 @@ def assert_close(actual, expected):
 @pytest.mark.parametrize("clip", [0.0, CLIP])
 @pytest.mark.parametrize("solver", ["sgd", "adam", "adamw"])
 def test_solver_is_that_of_optax(solver, clip):
-    options = OptimizerOptions(
-        solver, RATE, 0.7, PRIOR, B1, B2, EPSILON, gradient_clip=clip
-    )
+    options = OptimizerOptions(solver, RATE, 0.7, PRIOR, B1, B2, EPSILON, gradient_clip=clip)
     assert_close(trained(options), trained_by_optax(peer(solver, clip)))
 
 
@@ -126,9 +124,7 @@ def test_cosine_falls_after_the_warm_up():
 
 
 def test_a_warm_up_longer_than_the_run():
-    np.testing.assert_allclose(
-        rates(3, warmup_steps=9, schedule="cosine"), [0.1, 0.2, 0.3]
-    )
+    np.testing.assert_allclose(rates(3, warmup_steps=9, schedule="cosine"), [0.1, 0.2, 0.3])
 
 
 def test_changes_hold_from_their_step_on():

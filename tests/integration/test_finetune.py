@@ -1,0 +1,75 @@
+"""From a dataset's file to a reader with a model of one's own."""
+
+import json
+
+import pytest
+from PIL import Image
+
+import deepocr_jax
+from deepocr_jax.checkpoint import write_checkpoint
+from deepocr_jax.errors import DatasetError
+from deepocr_jax.finetune import FinetuneConfig, finetune
+from deepocr_jax.synth.text_lines import RenderedSource
+from tests.conftest import TINY_ALPHABET
+
+
+@pytest.fixture(scope="module")
+def dataset_file(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dataset")
+    (folder / "images").mkdir()
+    rendered = RenderedSource(32, characters=TINY_ALPHABET, image_width=160, max_length=5)
+    samples = []
+    for index in range(32):
+        Image.fromarray(rendered.crop(index)).save(folder / "images" / f"{index}.png")
+        entry = {"image_id": index + 1, "image_file_name": f"{index}.png"}
+        samples.append({**entry, "word": rendered.word(index)})
+    path = folder / "dl_dataset.json"
+    path.write_text(json.dumps({"image_dir": "images", "samples": samples}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def recipe(dataset_file, tiny_recognizer, tmp_path_factory):
+    model = tmp_path_factory.mktemp("model") / "tiny"
+    write_checkpoint(model, tiny_recognizer)
+    return {
+        "dataset": str(dataset_file),
+        "model": str(model),
+        "image_width": 160,
+        "batch_size": 8,
+        "num_steps": 8,
+        "show_progress": False,
+    }
+
+
+def test_the_whole_way(recipe, tmp_path):
+    report = finetune(FinetuneConfig(**recipe), tmp_path)
+    assert report is not None
+    assert {"test", "rendered text"} <= set(report.before) == set(report.after)
+    assert report.after["test"]["count"] == 8
+    for name in ("report.md", "report.json", "curve.png", "worst.png", "best/model.json"):
+        assert (tmp_path / name).is_file(), name
+    handle = deepocr_jax.create_deep_ocr(
+        mode="recognition", recognition_model=str(tmp_path / "best"), recognition_image_width=160
+    )
+    crop = RenderedSource(1, characters=TINY_ALPHABET, image_width=160).crop(0)
+    assert isinstance(deepocr_jax.apply_deep_ocr(crop, handle)["word"], str)
+    assert deepocr_jax.get_deep_ocr_param(handle, "recognition_alphabet") == list(TINY_ALPHABET)
+    again = finetune(FinetuneConfig(**recipe), tmp_path)
+    assert again is not None
+    assert again.after == report.after
+
+
+def test_faults_stop_it_or_are_left_out(recipe, dataset_file, tmp_path, capsys):
+    dataset = json.loads(dataset_file.read_text())
+    dataset["image_dir"] = str(dataset_file.parent / "images")
+    dataset["samples"][4]["word"] = ""
+    dataset["samples"][9]["image_file_name"] = "gone.png"
+    broken = tmp_path / "broken.json"
+    broken.write_text(json.dumps(dataset))
+    config = {**recipe, "dataset": str(broken)}
+    with pytest.raises(DatasetError, match=r"(?s)gone.png.*on_faults=drop"):
+        finetune(FinetuneConfig(**config), tmp_path / "stopped")
+    report = finetune(FinetuneConfig(**config, on_faults="drop"), tmp_path / "dropped")
+    assert report is not None
+    assert "gone.png" in capsys.readouterr().out

@@ -1,0 +1,163 @@
+"""A process that trains the tiny recognizer, for tests that need several, or one to kill.
+
+python train_worker.py '{"out": "result.npz", "devices": 4, ...}'
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from deepocr_jax.augment.options import AugmentOptions
+from deepocr_jax.checkpoint import ModelCheckpoint, flat_items, write_checkpoint
+from deepocr_jax.infer.programs import enable_compilation_cache
+from deepocr_jax.models.lcnet import BlockSpec, LCNetSpec
+from deepocr_jax.models.recognizer import RecognizerSpec
+from deepocr_jax.models.registry import spec_to_dict
+from deepocr_jax.preprocess import Preprocess
+from deepocr_jax.train.loop import Outcome, train
+from deepocr_jax.train.optimizer import OptimizerOptions
+from deepocr_jax.train.recognition import RecognitionOptions, make_recognition_loss
+from deepocr_jax.train.run import RunOptions, StepReport, Task, Watcher
+from deepocr_jax.train.step import StepOptions
+
+ROWS, WIDTH, FRAMES, CLASSES = 8, 64, 8, 11
+# One block a stage, so that it is compiled within seconds.
+STAGES = (
+    (BlockSpec(16, squeeze=True),),
+    (BlockSpec(16),),
+    (BlockSpec(24, (2, 1)),),
+    (BlockSpec(32, (2, 1)),),
+)
+SPEC = RecognizerSpec(LCNetSpec(8, STAGES), 16, CLASSES, neck_depth=1, num_heads=2)
+# Without compression: it rounds, which makes large differences of the smallest ones.
+STRONG = AugmentOptions(100.0, brightness_variation=0.2, rotate_range=5.0, blur=1.0, noise=10.0)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker does.
+
+    Attributes:
+        out: Where its losses and variables go.
+        devices: Virtual CPU devices of this process.
+        processes: How many processes train together.
+        rank: The number of this one.
+        port: Where they meet.
+        steps: Steps an epoch.
+        epochs: Epochs.
+        filling: Rows of every third batch that only fill it.
+        solver: The optimizer.
+        workdir: Where states are kept; None: nowhere.
+        pause_s: Slept after each step, after printing its number.
+    """
+
+    out: str
+    devices: int = 1
+    processes: int = 1
+    rank: int = 0
+    port: int = 0
+    steps: int = 10
+    epochs: int = 1
+    filling: int = 0
+    solver: str = "sgd"
+    workdir: str | None = None
+    pause_s: float = 0.0
+
+
+def make_rows(step: int, filling: int, rows: slice) -> dict[str, np.ndarray]:
+    """This process's rows of a batch, which is a pure function of the step."""
+    rng = np.random.default_rng([11, step])
+    lengths = rng.integers(0, 4, ROWS)
+    mask = np.ones(ROWS, np.float32)
+    if step % 3 == 2:
+        mask[ROWS - filling :] = 0
+    batch = {
+        "image": rng.integers(0, 256, (ROWS, 48, WIDTH, 3)).astype(np.uint8),
+        "width": rng.integers(WIDTH // 2, WIDTH + 1, ROWS).astype(np.int32),
+        "label": rng.integers(1, CLASSES, (ROWS, FRAMES)).astype(np.int32),
+        "label_length": lengths.astype(np.int32),
+        "mask": mask,
+        "source": (np.arange(ROWS) % 4 == 3).astype(np.int32),
+        "image_id": 100 * step + np.arange(ROWS),
+    }
+    return {name: value[rows] for name, value in batch.items()}
+
+
+def random_variables(spec):
+    path = Path(__file__).resolve().parents[1] / "conftest.py"
+    found = importlib.util.spec_from_file_location("fixtures", path)
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module.random_model("ocr_recognition", spec, (1, 48, WIDTH, 3)).variables
+
+
+def make_task(job: Job) -> Task:
+    variables = random_variables(SPEC)
+    options = RecognitionOptions(augmentation=STRONG, update_batch_statistics=True)
+    share = ROWS // job.processes
+    rows = slice(job.rank * share, (job.rank + 1) * share)
+
+    def evaluate(variables):
+        return {"accuracy": float(np.abs(variables["params"]["head"]["kernel"]).mean())}
+
+    def save_model(variables, folder: Path):
+        write_checkpoint(folder, ModelCheckpoint("ocr_recognition", spec_to_dict(SPEC), variables))
+
+    return Task(
+        loss=make_recognition_loss(SPEC, Preprocess(), options),
+        params=variables["params"],
+        batch_stats=variables["batch_stats"],
+        batches=lambda start, stop: (make_rows(s, job.filling, rows) for s in range(start, stop)),
+        steps_per_epoch=job.steps,
+        evaluate=evaluate if job.workdir else None,
+        save_model=save_model,
+        fingerprint="worker",
+    )
+
+
+def run(job: Job) -> tuple[Outcome, list[float]]:
+    losses = []
+
+    def on_step(report: StepReport) -> None:
+        losses.append(report.metrics["total_loss"])
+        if job.pause_s:
+            print(report.step, flush=True)
+            time.sleep(job.pause_s)
+
+    average = 0.9 if job.workdir else 0.0
+    options = RunOptions(
+        num_epochs=job.epochs,
+        optimizer=OptimizerOptions(job.solver, 1e-3, gradient_clip=1.0, warmup_steps=3),
+        step=StepOptions(average_decay=average),
+        serialize=("best", "current", "final"),
+        save_interval_s=4 * job.pause_s,
+    )
+    folder = Path(job.workdir) if job.workdir else None
+    return train(make_task(job), options, folder, Watcher(on_step=on_step)), losses
+
+
+def main(job: Job) -> None:
+    jax.config.update("jax_platforms", "cpu")
+    jax.config.update("jax_num_cpu_devices", job.devices)
+    if job.processes > 1:
+        address = f"127.0.0.1:{job.port}"
+        jax.distributed.initialize(address, job.processes, job.rank)
+    enable_compilation_cache(Path(os.environ["DEEPOCR_CACHE"]) / "xla")
+    assert jax.device_count() == job.devices * job.processes
+    outcome, losses = run(job)
+    assert outcome.finished
+    np.savez(job.out, losses=np.array(losses), **dict(flat_items(outcome.variables)))
+
+
+if __name__ == "__main__":
+    main(Job(**json.loads(sys.argv[1])))
