@@ -47,6 +47,7 @@ class DLTrainParam:
     average_decay: float
     frozen: tuple[str, ...]
     update_batch_statistics: bool
+    repeats: int
     rehearsal_share: float
     rehearsal_weight: float
     distillation_weight: float
@@ -71,6 +72,7 @@ def create_dl_train_param(
     average_decay: float = 0.99,
     frozen: Sequence[str] = (),
     update_batch_statistics: bool = False,
+    repeats: int = 1,
     rehearsal_share: float = 0.0,
     rehearsal_weight: float = 0.0,
     distillation_weight: float = 1.0,
@@ -103,6 +105,8 @@ def create_dl_train_param(
             kept; 0: none.
         frozen: Beginnings of the paths of parameters that stay, such as "body/LCNet_0/Stem_0".
         update_batch_statistics: Whether batch normalisation learns new statistics.
+        repeats: How often an epoch takes each sample of the dataset, where synthetic crops are
+            mixed in; see `train_dl_model`.
         rehearsal_share: Share of each batch that is from the old domain, so that it is not
             forgotten; see `train_dl_model`.
         rehearsal_weight: Weight of reading the rehearsal's words right.
@@ -120,7 +124,11 @@ def create_dl_train_param(
         raise ParameterValueError(f"serialize: expected some of {SERIALIZED}, got {serialize!r}")
     if schedule not in SCHEDULES:
         raise ParameterValueError(f"schedule: expected one of {SCHEDULES}, got {schedule!r}")
-    _check_counts(num_epochs=num_epochs, evaluation_interval_epochs=evaluation_interval_epochs)
+    _check_counts(
+        num_epochs=num_epochs,
+        evaluation_interval_epochs=evaluation_interval_epochs,
+        repeats=repeats,
+    )
     _check_shares(
         warmup_share=warmup_share, average_decay=average_decay, rehearsal_share=rehearsal_share
     )
@@ -144,6 +152,7 @@ def create_dl_train_param(
         average_decay=average_decay,
         frozen=tuple(frozen),
         update_batch_statistics=update_batch_statistics,
+        repeats=repeats,
         rehearsal_share=rehearsal_share,
         rehearsal_weight=rehearsal_weight,
         distillation_weight=distillation_weight,

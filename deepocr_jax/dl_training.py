@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from deepocr_jax.checkpoint import ModelCheckpoint, read_checkpoint
+from deepocr_jax.data.mixtures import MixedSource
 from deepocr_jax.data.plans import BatchPlan
 from deepocr_jax.data.sources import ArraySource, DatasetSource
 from deepocr_jax.data.streams import make_batch
@@ -54,7 +55,7 @@ class DLTrainOutcome(NamedTuple):
         finished: False where the run was asked to stop; "resume" goes on with it.
     """
 
-    train_results: list[tuple[int, float]]
+    train_results: list[list[float]]
     train_infos: list[dict[str, Any]]
     evaluation_infos: list[dict[str, Any]]
     finished: bool
@@ -66,6 +67,7 @@ def train_dl_model(
     train_param: DLTrainParam,
     start_epoch: int | str = 0,
     rehearsal: DLDataset | CropSource | None = None,
+    synthetic: CropSource | None = None,
 ) -> DLTrainOutcome:
     """Trains a recognition model on the split "train" of a dataset.
 
@@ -81,6 +83,9 @@ def train_dl_model(
             holds nothing).
         rehearsal: The old domain: a recognition dataset or a source of crops; None: text rendered
             with free fonts. Used where `rehearsal_share` is not 0.
+        synthetic: Made crops that are learned from beside the dataset's, such as a
+            `synth.displays.DisplaySource`; an epoch takes each once and the dataset's
+            `repeats` times.
 
     Raises:
         ParameterValueError: Options that do not go together, or a model of another type.
@@ -98,7 +103,9 @@ def train_dl_model(
             "another folder"
         )
     width = model.training.image_width
-    source = DatasetSource(dataset, "train", width)
+    source: CropSource = DatasetSource(dataset, "train", width)
+    if synthetic is not None:
+        source = MixedSource(source, synthetic, train_param.repeats)
     has_validation = any(s.get("split") == "validation" for s in dataset["samples"])
     validation = DatasetSource(dataset, "validation", width) if has_validation else None
     batches = _batch_options(model, train_param)
@@ -141,6 +148,7 @@ def _loss_options(model: DLModel, param: DLTrainParam) -> RecognitionOptions:
         augmentation=param.augment,
         precision=model.training.precision,
         update_batch_statistics=param.update_batch_statistics,
+        batchnorm_momentum=model.training.batchnorm_momentum,
         rehearsal_weight=param.rehearsal_weight,
         distillation_weight=param.distillation_weight if rehearsed else 0.0,
     )

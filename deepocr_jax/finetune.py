@@ -22,10 +22,14 @@ from deepocr_jax.evaluation import evaluate_recognition
 from deepocr_jax.infer.programs import enable_compilation_cache
 from deepocr_jax.metrics.tables import compare, format_confusions, format_worst
 from deepocr_jax.pretrained import model_cache_dir
+from deepocr_jax.synth.displays import DISPLAYED, DisplaySource
 from deepocr_jax.synth.text_lines import RenderedSource
 from deepocr_jax.types import CropSource, DLDataset
 
 ON_FAULTS = ("stop", "drop")
+SYNTHETIC = ("auto", "displays", "none")
+# An epoch has about so many crops of the dataset where synthetic ones are mixed in.
+OWN_CROPS_PER_EPOCH = 1200
 # Rendered crops that nothing is trained on: their seed differs from that of any rehearsal.
 REPORT_CROPS, REPORT_SEED = 500, 2**31 - 1
 
@@ -46,6 +50,9 @@ class FinetuneConfig:
         validation_percent: The same; without any the last parameters count as the best.
         old_domain: Dataset file that shows what is forgotten; never trained on.
         rehearsal: Dataset file of the old domain to train on; empty: rendered text.
+        synthetic: Made crops that are learned from as well: "displays" (seven-segment numbers),
+            "none", or "auto": displays where the dataset's words are numbers.
+        synthetic_share: Share of the crops, rehearsal aside, that are synthetic.
         seed: Of splits, order and augmentation.
         image_width: Widest crop in pixels.
         batch_size: Crops computed at once, rehearsal included.
@@ -74,6 +81,8 @@ class FinetuneConfig:
     validation_percent: float = 0.0
     old_domain: str = ""
     rehearsal: str = ""
+    synthetic: str = "auto"
+    synthetic_share: float = 0.35
     seed: int = 42
     image_width: int = 640
     batch_size: int = 16
@@ -143,12 +152,14 @@ def finetune(config: FinetuneConfig, workdir: str | os.PathLike[str]) -> Finetun
     dataset = _sound_dataset(config, dataset, model)
     domains = _domains(config, dataset, model)
     before = _evaluate_once(folder / "before.json", domains, model)
+    synthetic = _synthetic(config, dataset)
     outcome = train_dl_model(
         dataset,
         model,
-        _train_param(config, dataset, folder),
+        _train_param(config, dataset, synthetic, folder),
         start_epoch="resume",
         rehearsal=_rehearsal(config),
+        synthetic=synthetic,
     )
     if not outcome.finished:
         return None
@@ -225,8 +236,40 @@ def _evaluate_once(path: Path, domains: dict[str, CropSource], model: DLModel) -
     return figures
 
 
-def _train_param(config: FinetuneConfig, dataset: DLDataset, folder: Path) -> DLTrainParam:
-    samples = sum(s.get("split") == "train" for s in dataset["samples"])
+def _repeats(dataset: DLDataset) -> int:
+    """How often an epoch takes each crop of a small dataset, where synthetic ones are mixed in."""
+    return max(1, OWN_CROPS_PER_EPOCH // _training_samples(dataset))
+
+
+def _training_samples(dataset: DLDataset) -> int:
+    return max(1, sum(s.get("split") == "train" for s in dataset["samples"]))
+
+
+def _synthetic(config: FinetuneConfig, dataset: DLDataset) -> CropSource | None:
+    if config.synthetic not in SYNTHETIC:
+        raise ParameterValueError(f"synthetic: expected {SYNTHETIC}, got {config.synthetic!r}")
+    if not 0 <= config.synthetic_share < 1:
+        raise ParameterValueError(
+            f"synthetic_share: expected 0 to less than 1, got {config.synthetic_share!r}"
+        )
+    words = "".join(str(s.get("word")) for s in dataset["samples"])
+    wanted = config.synthetic == "displays" or (
+        config.synthetic == "auto" and set(words) <= set(DISPLAYED)
+    )
+    own = _training_samples(dataset) * _repeats(dataset)
+    count = round(own * config.synthetic_share / (1 - config.synthetic_share))
+    if not wanted or count == 0:
+        return None
+    return DisplaySource(count, config.seed, config.image_width)
+
+
+def _train_param(
+    config: FinetuneConfig, dataset: DLDataset, synthetic: CropSource | None, folder: Path
+) -> DLTrainParam:
+    samples, repeats = _training_samples(dataset), 1
+    if synthetic is not None:
+        repeats = _repeats(dataset)
+        samples = samples * repeats + len(synthetic)
     rows = config.batch_size * config.batch_size_multiplier
     own_rows = rows - round(rows * config.rehearsal_share)
     steps_per_epoch = max(1, -(-samples // max(1, own_rows)))
@@ -240,6 +283,7 @@ def _train_param(config: FinetuneConfig, dataset: DLDataset, folder: Path) -> DL
         workdir=folder,
         average_decay=config.average_decay,
         frozen=config.frozen,
+        repeats=repeats,
         rehearsal_share=config.rehearsal_share,
         rehearsal_weight=config.rehearsal_weight,
         distillation_weight=config.distillation_weight,

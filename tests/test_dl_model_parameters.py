@@ -16,7 +16,7 @@ from deepocr_jax.dl_model_parameters import (
     set_dl_model_param,
 )
 from deepocr_jax.errors import ParameterError, ParameterValueError, UnknownParameterError
-from deepocr_jax.models.layers import BatchNorm
+from deepocr_jax.models.batch_norm import BatchNorm
 from deepocr_jax.models.recognizer import Recognizer
 from deepocr_jax.models.registry import spec_from_dict
 from deepocr_jax.training_parameters import TrainingParameters

@@ -38,7 +38,8 @@ def _augment_one(
     key: jax.Array, image: jax.Array, width: jax.Array, o: AugmentOptions
 ) -> jax.Array:
     whether, warping, colour, blurring, noise, blocks = jax.random.split(key, 6)
-    changed = image
+    # Blur and blocks reach beyond the text: there they shall find its border, not the padding.
+    changed = image[:, jnp.clip(jnp.arange(image.shape[1]), 0, jnp.maximum(width - 1, 0))]
     if o.rotate_range or o.remove_pixel or o.stretch or o.perspective:
         changed = warp(changed, source_corners(warping, image.shape[0], width, o), width)
     if o.brightness_variation or o.contrast_variation or o.saturation_variation:

@@ -134,30 +134,3 @@ class SqueezeExcite(nn.Module):
         gate = nn.relu(Pointwise(channels // self.reduction, dtype=self.dtype)(gate))
         gate = hard_sigmoid(Pointwise(channels, dtype=self.dtype)(gate), self.slope)
         return x * (1.0 + gate) if self.residual else x * gate
-
-
-class BatchNorm(nn.Module):
-    """Batch normalisation over all but the channel axis; running statistics unless training.
-
-    `axis_name` names the axis of devices whose statistics are averaged, `momentum` is the share of
-    the running statistics that a batch leaves as it was.
-    """
-
-    dtype: jnp.dtype = jnp.float32
-    axis_name: str | None = None
-    momentum: float = 0.9
-
-    @nn.compact
-    def __call__(
-        self, x: jax.Array, train: bool = False, mask: jax.Array | None = None
-    ) -> jax.Array:
-        """[n, ..., c] -> [n, ..., c]; rows whose `mask` [n] is 0 stay out of the statistics."""
-        rows = None if mask is None else (mask > 0).reshape(-1, *[1] * (x.ndim - 1))
-        norm = nn.BatchNorm(
-            use_running_average=not train,
-            momentum=self.momentum,
-            epsilon=1e-5,
-            dtype=self.dtype,
-            axis_name=self.axis_name if train else None,
-        )
-        return norm(x, mask=rows)

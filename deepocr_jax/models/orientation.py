@@ -9,7 +9,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from deepocr_jax.models.layers import BatchNorm, Conv, Depthwise, Pointwise, SqueezeExcite
+from deepocr_jax.models.batch_norm import BatchNorm
+from deepocr_jax.models.layers import Conv, Depthwise, Pointwise, SqueezeExcite
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from deepocr_jax.models.layers import BatchNorm, Depthwise, Pointwise
+from deepocr_jax.models.batch_norm import BatchNorm
+from deepocr_jax.models.layers import Depthwise, Pointwise
 from deepocr_jax.models.lcnet import LCNet, LCNetSpec
 
 

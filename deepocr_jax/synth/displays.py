@@ -21,6 +21,8 @@ from deepocr_jax.synth.wear import wear_out
 from deepocr_jax.types import ImageArray, IntArray
 
 _VERSION = 1
+DISPLAYED = "0123456789.-"
+"""The characters of the numbers."""
 HEIGHT = 48
 SCALE = 2
 UNITS = ("kWh", "kW", "kVA", "V", "A", "Hz", "kg", "C", "CUM", "L1", "MD", "PF", "lb", "h")

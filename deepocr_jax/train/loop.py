@@ -94,6 +94,8 @@ class _Run:
         fresh = init_state(trained, task.batch_stats, options.optimizer, options.seed, averaged)
         self.state, self.history = _resume(workdir, fresh, task.fingerprint)
         self.parallel = ParallelStep(task.loss, options.optimizer, options.step, compiler_options)
+        # With several processes, `pmap` would delete the state's arrays before it has read them.
+        self.state = self.parallel.replicate(self.state)
         self.kept = self.parallel.replicate(kept)
         self.pending: deque[tuple[int, Any, Any]] = deque()
         self.best: Tree | None = None
@@ -151,7 +153,7 @@ class _Run:
         self.history.loss_sum += loss
         self.history.loss_count += 1
         if number % max(1, self.total // LOSSES_KEPT) == 0:
-            self.history.losses.append((number, loss))
+            self.history.losses.append([number, loss])
         epoch = number // self.task.steps_per_epoch
         rate = rows * jax.process_count() / max(elapsed, 1e-9)
         self.watcher.on_step(StepReport(number, self.total, epoch, values, hyper, rate))

@@ -29,6 +29,7 @@ class RecognitionOptions:
         precision: Compute type, "float32" or "bfloat16".
         update_batch_statistics: Whether batch normalisation uses and updates the batches'
             statistics; where not, it keeps those that it has, which suits small datasets.
+        batchnorm_momentum: Share of the running statistics that a batch leaves as it was.
         rehearsal_weight: Weight of the losses of the rehearsal's words.
         distillation_weight: Weight of the divergence of the rehearsal's frames from what the
             network gave them before it was trained ("learning without forgetting", Li and Hoiem,
@@ -40,6 +41,7 @@ class RecognitionOptions:
     augmentation: AugmentOptions = AugmentOptions()
     precision: str = "float32"
     update_batch_statistics: bool = False
+    batchnorm_momentum: float = 0.9
     rehearsal_weight: float = 1.0
     distillation_weight: float = 0.0
     rehearsal_rows: int = 0
@@ -56,7 +58,8 @@ def make_recognition_loss(
     """
     dtype = jnp.dtype(options.precision)
     train = options.update_batch_statistics
-    network: Any = Recognizer(spec, dtype, axis_name=AXIS if train else None)
+    axis = AXIS if train else None
+    network: Any = Recognizer(spec, dtype, axis, options.batchnorm_momentum)
     quiet: Any = Recognizer(spec, dtype)
 
     def loss(

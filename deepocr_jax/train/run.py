@@ -81,7 +81,7 @@ class History:
     epochs: list[dict[str, Any]] = field(default_factory=list)
     evaluations: list[dict[str, Any]] = field(default_factory=list)
     best: dict[str, Any] | None = None
-    losses: list[tuple[int, float]] = field(default_factory=list)
+    losses: list[list[float]] = field(default_factory=list)
     loss_sum: float = 0.0
     loss_count: int = 0
     time_s: float = 0.0

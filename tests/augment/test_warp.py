@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -15,7 +16,8 @@ warped = jax.jit(warp)
 
 
 def corners_of(top, left, bottom, right):
-    return np.float32([[[top, left], [top, right]], [[bottom, left], [bottom, right]]])
+    corners = [[[top, left], [top, right]], [[bottom, left], [bottom, right]]]
+    return np.array(corners, np.float32)
 
 
 WHOLE = corners_of(0, 0, HEIGHT - 1, WIDTH - 1)
@@ -29,7 +31,7 @@ def picture(height=HEIGHT, width=CANVAS):
 def drawn_corners(**ranges):
     """[COUNT, 2, 2, 2] corners of many keys."""
     options = AugmentOptions(100.0, **ranges)
-    draw = jax.jit(jax.vmap(lambda key: source_corners(key, HEIGHT, WIDTH, options)))
+    draw = jax.jit(jax.vmap(lambda key: source_corners(key, HEIGHT, jnp.int32(WIDTH), options)))
     return np.asarray(draw(jax.random.split(jax.random.key(0), COUNT)), np.float64)
 
 
@@ -76,7 +78,7 @@ def test_the_border_is_repeated_outside():
 @pytest.mark.parametrize("width", [1, 2, 8])
 def test_the_narrowest_pictures_stay_finite(width):
     options = AugmentOptions(100.0, rotate_range=180.0, remove_pixel=12.0, perspective=0.3)
-    corners = source_corners(jax.random.key(1), HEIGHT, np.int32(width), options)
+    corners = source_corners(jax.random.key(1), HEIGHT, jnp.int32(width), options)
     image = picture()
     image[:, width:] = np.nan  # The padding must not come in.
     assert np.isfinite(warped(image, corners, width)).all()
@@ -109,7 +111,7 @@ def test_removed_pixels_are_within_their_range_on_each_edge():
     edges = cut[:, 0, 0, 0], cut[:, 1, 0, 0], cut[:, 0, 0, 1], cut[:, 0, 1, 1]
     for edge in edges:
         assert edge.min() < -1.5 and edge.max() > 1.5
-    assert np.abs(np.corrcoef(edges)[np.triu_indices(4, 1)]).max() < 0.4
+    assert np.abs(np.corrcoef(edges) - np.eye(4)).max() < 0.4
     # The picture stays upright.
     assert np.ptp(cut[:, 0, :, 0], axis=1).max() == np.ptp(cut[:, :, 0, 1], axis=1).max() == 0
 
@@ -127,4 +129,4 @@ def test_perspective_moves_each_corner_by_itself_within_its_range():
     moved = (drawn_corners(perspective=0.1) - WHOLE).reshape(COUNT, 8)
     assert np.abs(moved).max() <= 0.1 * HEIGHT + 1e-4
     assert (moved.min(axis=0) < -0.05 * HEIGHT).all() and (moved.max(axis=0) > 0.05 * HEIGHT).all()
-    assert np.abs(np.corrcoef(moved.T)[np.triu_indices(8, 1)]).max() < 0.4
+    assert np.abs(np.corrcoef(moved.T) - np.eye(8)).max() < 0.4

@@ -12,6 +12,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -156,7 +157,8 @@ def main(job: Job) -> None:
     assert jax.device_count() == job.devices * job.processes
     outcome, losses = run(job)
     assert outcome.finished
-    np.savez(job.out, losses=np.array(losses), **dict(flat_items(outcome.variables)))
+    arrays: dict[str, Any] = {"losses": np.array(losses), **dict(flat_items(outcome.variables))}
+    np.savez(job.out, **arrays)
 
 
 if __name__ == "__main__":

@@ -9,15 +9,21 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from deepocr_jax.models.layers import BatchNorm
+from deepocr_jax.models.batch_norm import BatchNorm
 
 AXIS = "devices"
 VARIABLES = {
     "params": {
-        "BatchNorm_0": {"scale": np.float32([1, 2, 0.5]), "bias": np.float32([0, 1, -1])},
+        "BatchNorm_0": {
+            "scale": np.array([1, 2, 0.5], np.float32),
+            "bias": np.array([0, 1, -1], np.float32),
+        },
     },
     "batch_stats": {
-        "BatchNorm_0": {"mean": np.float32([0.1, 0, -3]), "var": np.float32([1, 2, 4])},
+        "BatchNorm_0": {
+            "mean": np.array([0.1, 0, -3], np.float32),
+            "var": np.array([1, 2, 4], np.float32),
+        },
     },
 }
 # Rows that count: all, some on each device, and none on two of the four devices.
@@ -53,7 +59,9 @@ def test_training_uses_the_batch_and_follows_it_slowly(momentum):
 
 def test_inference_uses_the_running_statistics_and_keeps_them():
     x, norm = batch(2, 5, 3), BatchNorm()
-    y, changed = norm.apply(VARIABLES, x, False, np.float32([1, 0]), mutable=["batch_stats"])
+    y, changed = norm.apply(
+        VARIABLES, x, False, np.array([1, 0], np.float32), mutable=["batch_stats"]
+    )
     mean, var = VARIABLES["batch_stats"]["BatchNorm_0"].values()
     scale, bias = VARIABLES["params"]["BatchNorm_0"].values()
     close(y, (x - mean) / np.sqrt(var + 1e-5) * scale + bias)
@@ -62,7 +70,7 @@ def test_inference_uses_the_running_statistics_and_keeps_them():
 
 @pytest.mark.parametrize("shape", [(8, 3), (8, 5, 3), (8, 2, 5, 3)], ids=str)
 def test_filling_rows_change_nothing(shape):
-    x, mask = batch(*shape), np.float32(MASKS[2])
+    x, mask = batch(*shape), np.array(MASKS[2], np.float32)
     y, stats = normalize(x, mask)
     alone, expected = normalize(x[:3], None)
     close(y[:3], alone)
@@ -75,7 +83,7 @@ def test_filling_rows_change_nothing(shape):
 
 
 def test_filling_rows_get_no_gradient_from_the_statistics():
-    x, mask = batch(8, 3), np.float32(MASKS[2])
+    x, mask = batch(8, 3), np.array(MASKS[2], np.float32)
     gradient = jax.grad(lambda x: jnp.sum((normalize(x, mask)[0] ** 3) * mask[:, None]))(x)
     assert np.abs(gradient[:3]).max() > 0 and not np.any(gradient[3:])
 
@@ -88,7 +96,7 @@ def test_a_batch_of_filling_rows_stays_finite_and_keeps_the_statistics():
 
 @pytest.mark.parametrize("mask", MASKS, ids=["all", "half", "devices without rows"])
 def test_devices_share_the_statistics_of_all_rows(mask):
-    x, mask = batch(8, 5, 3), np.float32(mask)
+    x, mask = batch(8, 5, 3), np.array(mask, np.float32)
     whole, expected = normalize(x, mask)
     # The axis of a vmap stands for the devices: collectives are the same there.
     y, stats = jax.vmap(lambda x, m: normalize(x, m, AXIS), axis_name=AXIS)(

@@ -40,8 +40,7 @@ def grouped(x, kernel, strides):
     )
 
 
-@functools.partial(jax.jit, static_argnums=(0, 4))
-def with_gradients(convolve, x, kernel, weights, strides):
+def differentiate(convolve, x, kernel, weights, strides):
     """The value, and the gradients of a weighted sum of it."""
 
     def weighted(x, kernel):
@@ -50,6 +49,9 @@ def with_gradients(convolve, x, kernel, weights, strides):
 
     (_, y), gradients = jax.value_and_grad(weighted, (0, 1), has_aux=True)(x, kernel)
     return y, *gradients
+
+
+with_gradients = jax.jit(differentiate, static_argnums=(0, 4))
 
 
 def case(kernel, strides, size, count=2, channels=4):
@@ -72,6 +74,7 @@ def test_value_and_gradients_are_those_of_a_grouped_convolution(kernel, strides,
 @pytest.mark.parametrize("kernel", KERNELS, ids=str)
 def test_both_forms_of_the_kernel_gradient_agree(kernel, strides):
     x, k, grad = case(kernel, strides, (7, 9))
+    x, grad = jnp.asarray(x), jnp.asarray(grad)
     of_all = _kernel_gradient(k.shape, strides, x, grad)
     by_rows = _kernel_gradient_by_rows(k.shape, strides, x, grad)
     assert of_all.shape == by_rows.shape == k.shape
@@ -100,7 +103,7 @@ def test_half_precision_kernel_gradient_does_not_saturate(form):
 def test_vmap_over_images_is_the_batch():
     x, k, weights = case((3, 3), (2, 1), (7, 9), count=3)
     y, of_x, of_k = with_gradients(depthwise, x, k, weights, (2, 1))
-    one = functools.partial(with_gradients.__wrapped__, depthwise, strides=(2, 1))
+    one = functools.partial(differentiate, depthwise, strides=(2, 1))
     each = jax.jit(jax.vmap(lambda x, w: one(x, k, w)))(x[:, None], weights[:, None])
     np.testing.assert_allclose(each[0][:, 0], y, atol=1e-5)
     np.testing.assert_allclose(each[1][:, 0], of_x, atol=1e-5)

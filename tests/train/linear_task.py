@@ -14,7 +14,7 @@ from deepocr_jax.train.run import Task
 from deepocr_jax.train.step import Losses
 
 FEATURES, ROWS = 3, 8
-WEIGHTS = np.float32([[1.0], [-2.0], [0.5]])
+WEIGHTS = np.array([[1.0], [-2.0], [0.5]], np.float32)
 PARAMS = {
     "frozen": {"kernel": np.full((FEATURES, 1), 0.1, np.float32)},
     "linear": {"kernel": np.zeros((FEATURES, 1), np.float32), "bias": np.zeros(1, np.float32)},

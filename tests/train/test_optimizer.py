@@ -40,7 +40,7 @@ def trained(options):
     for step, gradients in enumerate(GRADIENTS):
         hyper = hyperparameters(options, step, STEPS)
         params, state = update(
-            params, state, gradients, {k: np.float32(v) for k, v in hyper.items()}
+            params, state, gradients, {k: jnp.float32(v) for k, v in hyper.items()}
         )
     return params
 
@@ -89,7 +89,7 @@ def test_schedule_scales_the_step_not_the_momentum():
 def test_only_kernels_shrink(solver):
     options = OptimizerOptions(solver, RATE, weight_prior=PRIOR)
     zeros = jax.tree.map(np.zeros_like, PARAMS)
-    hyper = {"learning_rate": np.float32(RATE), "weight_prior": np.float32(PRIOR)}
+    hyper = {"learning_rate": jnp.float32(RATE), "weight_prior": jnp.float32(PRIOR)}
     state = make_transformation(options).init(PARAMS)
     params, _ = update_parameters(options, PARAMS, state, zeros, hyper)
     assert np.abs(params["dense"]["kernel"] - PARAMS["dense"]["kernel"]).max() > 1e-3
