@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from deepocr_jax.batch_schedule import BatchOptions, make_encoder
 from deepocr_jax.checkpoint import ModelCheckpoint, read_checkpoint
 from deepocr_jax.data.mixtures import MixedSource
 from deepocr_jax.data.plans import BatchPlan
@@ -25,19 +26,14 @@ from deepocr_jax.models.registry import spec_from_dict
 from deepocr_jax.pretrained import model_cache_dir
 from deepocr_jax.synth.text_lines import RenderedSource
 from deepocr_jax.synth.vocabulary import PRINTABLE_ASCII
-from deepocr_jax.train.loop import STATES_DIR, Outcome, train
+from deepocr_jax.train.loop import STATES_DIR, Outcome, on_device, train
 from deepocr_jax.train.optimizer import OptimizerOptions, hyperparameters
-from deepocr_jax.train.recognition import RecognitionOptions, make_recognition_loss
+from deepocr_jax.train.recognition import DATASET, RecognitionOptions, make_recognition_losses
 from deepocr_jax.train.run import RunOptions, Task, Watcher
 from deepocr_jax.train.state import init_state, variables_of
 from deepocr_jax.train.step import ParallelStep, StepOptions
 from deepocr_jax.train.watchers import combine, progress_bar, stop_on_sigterm, tensorboard
-from deepocr_jax.training import (
-    BatchOptions,
-    make_encoder,
-    make_recognition_task,
-    with_variables,
-)
+from deepocr_jax.training import make_recognition_task, with_variables
 from deepocr_jax.training_parameters import TrainingParameters
 from deepocr_jax.types import CropSource, DLDataset
 
@@ -185,7 +181,7 @@ def run_options(model: DLModel, param: DLTrainParam, steps_per_epoch: int) -> Ru
     return RunOptions(
         num_epochs=param.num_epochs,
         optimizer=optimizer,
-        step=StepOptions(t.batch_size_multiplier, param.average_decay),
+        step=StepOptions(param.average_decay),
         frozen=param.frozen,
         seed=param.random_seed,
         evaluation_interval_epochs=param.evaluation_interval_epochs,
@@ -276,11 +272,12 @@ class _BatchSession:
         self.training, self.checkpoint = model.training, model.checkpoint
         spec = spec_from_dict(self.checkpoint.kind, self.checkpoint.spec)
         loss_options = RecognitionOptions(precision=model.training.precision)
-        loss = make_recognition_loss(spec, self.checkpoint.preprocess, loss_options)
+        losses = make_recognition_losses(spec, self.checkpoint.preprocess, loss_options)
         self.optimizer = optimizer_options(model.training)
         platform = jax.local_devices()[0].platform
-        options = StepOptions(model.training.batch_size_multiplier)
-        self.parallel = ParallelStep(loss, self.optimizer, options, compiler_options(platform))
+        self.parallel = ParallelStep(
+            losses, self.optimizer, StepOptions(), compiler_options(platform)
+        )
         variables = self.checkpoint.variables
         stats = variables.get("batch_stats", {})
         self.state = init_state(variables["params"], stats, self.optimizer, 0, average=False)
@@ -295,17 +292,16 @@ class _BatchSession:
         width = self.training.image_width
         crops = [scale_crop(as_rgb(np.asarray(s["image"])), width) for s in samples]
         source = ArraySource(crops, [s["word"] for s in samples])
-        divisor = jax.local_device_count() * self.training.batch_size_multiplier
-        plan = BatchPlan(source.widths, -(-len(crops) // divisor) * divisor, image_width=width)
-        batch: dict[str, Any] = {**make_batch(plan.plan(0), [source], self.encode)}
-        ids = batch.pop("image_id")
-        batch["row"] = np.arange(len(ids), dtype=np.int32)
+        rows = -(-len(crops) // jax.local_device_count()) * jax.local_device_count()
+        plan = BatchPlan(source.widths, rows, image_width=width)
+        batch = make_batch(plan.plan(0), source, self.encode)
         hyper = hyperparameters(self.optimizer, 0, 1)
         rest = {"kept": {}, "hyper": {k: np.float32(v) for k, v in hyper.items()}}
-        self.state, metrics = self.parallel(self.state, batch, rest)
+        parts = [(DATASET, on_device(batch))]
+        self.state, metrics = self.parallel(self.state, parts, rest)
         result = {name: float(value) for name, value in metrics.items()}
         if not math.isfinite(result["total_loss"]):
-            raise TrainingDivergedError(int(self.state.step), tuple(int(i) for i in ids if i >= 0))
+            raise TrainingDivergedError(int(self.state.step), tuple(range(len(crops))))
         self.checkpoint = with_variables(self.checkpoint, variables_of(self.state, {}))
         model.checkpoint = self.checkpoint
         return result

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 
 from deepocr_jax.data.faults import drop_faulty, find_faults, report
+from deepocr_jax.data.merging import merge_dl_datasets
 from deepocr_jax.data.ocr_datasets import read_dl_dataset_ocr_recognition
 from deepocr_jax.data.sources import DatasetSource
 from deepocr_jax.data.splits import split_dl_dataset
@@ -41,7 +42,7 @@ class FinetuneConfig:
     """A recipe for fine-tuning; the defaults are the documented one.
 
     Attributes:
-        dataset: Path of the dataset's JSON file.
+        dataset: Path of the dataset's JSON file, or of several, separated by commas.
         model: Where training begins: a name or a folder.
         alphabet: Characters of the new model; empty: those of `model`, and those of the dataset
             that it lacks.
@@ -49,7 +50,7 @@ class FinetuneConfig:
         training_percent: Of the samples without a split.
         validation_percent: The same; without any the last parameters count as the best.
         old_domain: Dataset file that shows what is forgotten; never trained on.
-        rehearsal: Dataset file of the old domain to train on; empty: rendered text.
+        rehearsal: Dataset file, or files, of the old domain to train on; empty: rendered text.
         synthetic: Made crops that are learned from as well: "displays" (seven-segment numbers),
             "none", or "auto": displays where the dataset's words are numbers.
         synthetic_share: Share of the crops, rehearsal aside, that are synthetic.
@@ -147,7 +148,7 @@ def finetune(config: FinetuneConfig, workdir: str | os.PathLike[str]) -> Finetun
     if not config.dataset:
         raise ParameterValueError("dataset: expected the path of a dataset's JSON file, got none")
     enable_compilation_cache(model_cache_dir() / "xla")
-    dataset = read_dl_dataset_ocr_recognition(config.dataset)
+    dataset = _read_datasets(config.dataset)
     model = _prepared_model(config, dataset)
     dataset = _sound_dataset(config, dataset, model)
     domains = _domains(config, dataset, model)
@@ -165,6 +166,10 @@ def finetune(config: FinetuneConfig, workdir: str | os.PathLike[str]) -> Finetun
         return None
     after = _figures(domains, model)
     return _write_report(folder, domains, before, after, outcome)
+
+
+def _read_datasets(paths: str) -> DLDataset:
+    return merge_dl_datasets([read_dl_dataset_ocr_recognition(p) for p in paths.split(",")])
 
 
 def _prepared_model(config: FinetuneConfig, dataset: DLDataset) -> DLModel:
@@ -213,7 +218,7 @@ def _domains(config: FinetuneConfig, dataset: DLDataset, model: DLModel) -> dict
     domains: dict[str, CropSource] = {"test": DatasetSource(dataset, "test", width)}
     domains["rendered text"] = RenderedSource(REPORT_CROPS, REPORT_SEED, image_width=width)
     if config.old_domain:
-        old = read_dl_dataset_ocr_recognition(config.old_domain)
+        old = _read_datasets(config.old_domain)
         domains["old domain"] = DatasetSource(old, None, width)
     return domains
 
@@ -270,9 +275,9 @@ def _train_param(
     if synthetic is not None:
         repeats = _repeats(dataset)
         samples = samples * repeats + len(synthetic)
-    rows = config.batch_size * config.batch_size_multiplier
-    own_rows = rows - round(rows * config.rehearsal_share)
-    steps_per_epoch = max(1, -(-samples // max(1, own_rows)))
+    own_rows = config.batch_size - round(config.batch_size * config.rehearsal_share)
+    batches = -(-samples // max(1, own_rows))
+    steps_per_epoch = -(-batches // config.batch_size_multiplier)
     return create_dl_train_param(
         num_epochs=config.num_epochs or max(1, round(config.num_steps / steps_per_epoch)),
         evaluation_interval_epochs=config.evaluation_interval_epochs,
@@ -292,7 +297,7 @@ def _train_param(
 
 
 def _rehearsal(config: FinetuneConfig) -> DLDataset | None:
-    return read_dl_dataset_ocr_recognition(config.rehearsal) if config.rehearsal else None
+    return _read_datasets(config.rehearsal) if config.rehearsal else None
 
 
 def _write_report(

@@ -280,7 +280,6 @@ class Batch(TypedDict):
         label: int32 [n, T], classes (index in the alphabet + 1), padded with 0.
         label_length: int32 [n], classes of each row that are label.
         mask: float32 [n], 1 where the row is a sample, 0 where it only fills the batch.
-        source: int32 [n], 0 for the data set, 1 for rehearsal.
         image_id: int64 [n], the id of each row's sample.
     """
 
@@ -289,7 +288,6 @@ class Batch(TypedDict):
     label: npt.NDArray[np.int32]
     label_length: npt.NDArray[np.int32]
     mask: npt.NDArray[np.float32]
-    source: npt.NDArray[np.int32]
     image_id: npt.NDArray[np.int64]
 
 

@@ -20,16 +20,18 @@ import jax
 import numpy as np
 
 import deepocr_jax
+from deepocr_jax.batch_schedule import BatchOptions
 from deepocr_jax.data.sources import ArraySource
 from deepocr_jax.dl_train_param import RECOGNITION_AUGMENTATION
 from deepocr_jax.infer.programs import compiler_options, enable_compilation_cache
 from deepocr_jax.pretrained import load_pretrained, model_cache_dir
 from deepocr_jax.synth.text_lines import RenderedSource
+from deepocr_jax.train.loop import on_device
 from deepocr_jax.train.optimizer import OptimizerOptions, hyperparameters
 from deepocr_jax.train.recognition import RecognitionOptions
 from deepocr_jax.train.state import init_state
 from deepocr_jax.train.step import ParallelStep, StepOptions
-from deepocr_jax.training import BatchOptions, make_recognition_task
+from deepocr_jax.training import make_recognition_task
 
 GRAPH = "ppocrv6_small_recognition"
 
@@ -61,30 +63,31 @@ def measure_step(case: Case, source: ArraySource, seconds: float, width: int) ->
     task = make_recognition_task(model, source, batches, options)
     optimizer = OptimizerOptions(learning_rate=1e-5)
     kind = jax.local_devices()[0].platform
-    step = ParallelStep(task.loss, optimizer, StepOptions(case.multiplier), compiler_options(kind))
+    step = ParallelStep(task.losses, optimizer, StepOptions(), compiler_options(kind))
     state = init_state(task.params, task.batch_stats, optimizer, 0, average=False)
-    batch = {k: v for k, v in next(task.batches(0, 1)).items() if k != "image_id"}
-    batch["row"] = np.arange(len(batch["mask"]), dtype=np.int32)
+    stream = task.batches(0, 1)
+    given = [next(stream) for _ in task.parts]
+    parts = [(role, on_device(b)) for role, b in zip(task.parts, given, strict=True)]
     hyper = {k: np.float32(v) for k, v in hyperparameters(optimizer, 0, 1).items()}
     rest = {"kept": {}, "hyper": hyper}
     began = time.perf_counter()
-    state, metrics = step(state, batch, rest)
+    state, metrics = step(state, parts, rest)
     jax.block_until_ready(metrics)
     compiled_s = time.perf_counter() - began
 
     def once() -> None:
         nonlocal state
-        state, values = step(state, batch, rest)
+        state, values = step(state, parts, rest)
         jax.block_until_ready(values)
 
     calls, elapsed = timed(once, seconds)
     return {
         "case": case.name,
-        "canvas_px": int(batch["image"].shape[2]),
-        "rows": batches.rows,
+        "canvas_px": int(given[0]["image"].shape[2]),
+        "rows": case.batch_size * case.multiplier,
         "first_step_s": round(compiled_s, 2),
         "steps_per_s": round(calls / elapsed, 3),
-        "crops_per_s": round(calls * batches.rows / elapsed, 1),
+        "crops_per_s": round(calls * case.batch_size * case.multiplier / elapsed, 1),
     }
 
 

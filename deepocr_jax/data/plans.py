@@ -4,9 +4,6 @@ Each epoch takes the samples in a new order, sorts them by the canvas that they 
 sequence into batches. What does not fill the last batch of a canvas goes into the first batch of
 the next wider one, so every sample comes exactly once an epoch and only one batch has filling rows.
 The batches then come in an order of their own.
-
-The rows of rehearsal follow a plan of the same kind, whose epochs have nothing to do with those of
-the dataset.
 """
 
 import math
@@ -24,151 +21,106 @@ BUCKETS = (160, 224, 320, 448, 640, 960, 1280, 2048)
 """Widths of the canvases, in pixels; each is a compiled program, so there are few."""
 
 FILLING = -1
-_MAIN, _REHEARSAL = 0, 1
 _KEPT_EPOCHS = 8
 
 
 class StepPlan(NamedTuple):
-    """The rows of one step.
+    """The rows of one batch.
 
     Attributes:
         width: width of the canvas in pixels.
-        main: [main rows] indices of the dataset's samples, -1 for a filling row.
-        rehearsal: [rehearsal rows] indices of the rehearsal's samples, -1 for a filling row.
+        indices: [rows] indices of the samples, -1 for a filling row.
     """
 
     width: int
-    main: IntArray
-    rehearsal: IntArray
+    indices: IntArray
 
 
 @dataclass(frozen=True, eq=False)
 class BatchPlan:
-    """The batches of a training or an evaluation.
+    """The batches of a source of crops.
 
     Attributes:
         widths: [n] width of each sample's crop in pixels.
-        batch_size: rows of a batch, over all processes and devices.
+        rows: rows of a batch, over all processes and devices.
         seed: number that decides on the order, 0 to 2**63 - 1.
-        rehearsal_widths: [m] widths of the rehearsal's crops, None without rehearsal.
-        rehearsal_rows: how many of the rows of each batch are rehearsal.
         image_width: the widest crop that the model reads, in pixels.
         buckets: widths of the canvases, ascending; those beyond `image_width` are replaced by it.
+        stream: 0 or 1; plans that go side by side with one seed take different ones.
     """
 
     widths: IntArray
-    batch_size: int
+    rows: int
     seed: int = 0
-    rehearsal_widths: IntArray | None = None
-    rehearsal_rows: int = 0
     image_width: int = BUCKETS[-1]
     buckets: tuple[int, ...] = BUCKETS
-    _main: "_Part" = field(init=False, repr=False)
-    _rehearsal: "_Part | None" = field(init=False, repr=False)
+    stream: int = 0
+    _canvases: npt.NDArray[np.int32] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Checks the numbers and sorts the samples into their canvases.
+        """Checks the numbers and finds each sample's canvas.
 
         Raises:
-            DatasetError: there are no samples, a crop is wider than `image_width`, or the rows do
-                not go together.
+            DatasetError: there are no samples, or a crop is wider than `image_width`.
         """
-        rehearsed = self.rehearsal_widths is not None
         if not 0 <= self.seed < 2**63:
             raise DatasetError(f"Expected a seed in 0..2**63 - 1, got {self.seed}.")
-        if rehearsed != (self.rehearsal_rows > 0) or self.rehearsal_rows < 0:
+        if self.rows < 1 or self.stream not in (0, 1):
             raise DatasetError(
-                f"Expected rehearsal_rows of at least 1 with rehearsal and 0 without, got "
-                f"{self.rehearsal_rows} {'with' if rehearsed else 'without'} rehearsal widths."
+                f"Expected rows of at least 1 and a stream of 0 or 1, got {self.rows} and "
+                f"{self.stream}."
             )
-        if self.batch_size <= self.rehearsal_rows:
-            raise DatasetError(
-                f"Expected a batch_size larger than the {self.rehearsal_rows} rows of rehearsal, "
-                f"got {self.batch_size}; at least one row must be the dataset's."
-            )
-        canvases = (*(b for b in sorted(self.buckets) if b < self.image_width), self.image_width)
-        object.__setattr__(self, "buckets", canvases)
-        main = _Part(self._canvases(self.widths, "dataset"), self.main_rows, self.seed, _MAIN)
-        object.__setattr__(self, "_main", main)
-        part = None
-        if self.rehearsal_widths is not None:
-            needed = self._canvases(self.rehearsal_widths, "rehearsal")
-            part = _Part(needed, self.rehearsal_rows, self.seed, _REHEARSAL)
-        object.__setattr__(self, "_rehearsal", part)
-
-    def _canvases(self, widths: IntArray, name: str) -> npt.NDArray[np.int32]:
-        """[n] the canvas of each crop."""
-        widths = np.asarray(widths)
+        widths = np.asarray(self.widths)
         if widths.ndim != 1 or len(widths) == 0:
             raise DatasetError(
-                f"Expected the widths of at least one crop of the {name}, got an array of shape "
+                "Expected the widths of at least one crop, got an array of shape "
                 f"{list(widths.shape)}; check the split."
             )
         if widths.max() > self.image_width or widths.min() < 1:
             raise DatasetError(
-                f"Expected crops of 1 to {self.image_width} px in the {name}, got "
-                f"{widths.min()} to {widths.max()} px; make the source with the same image_width."
+                f"Expected crops of 1 to {self.image_width} px, got {widths.min()} to "
+                f"{widths.max()} px; make the source with the same image_width."
             )
-        buckets = np.asarray(self.buckets, np.int32)
-        return buckets[np.searchsorted(buckets, widths)]
+        canvases = (*(b for b in sorted(self.buckets) if b < self.image_width), self.image_width)
+        object.__setattr__(self, "buckets", canvases)
+        array = np.asarray(canvases, np.int32)
+        object.__setattr__(self, "_canvases", array[np.searchsorted(array, widths)])
 
     @property
-    def main_rows(self) -> int:
-        """How many rows of each batch are the dataset's."""
-        return self.batch_size - self.rehearsal_rows
+    def batches_per_epoch(self) -> int:
+        """Batches that hold every sample once."""
+        return math.ceil(len(self.widths) / self.rows)
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """Batches that hold every sample of the dataset once."""
-        return self._main.steps
-
-    def plan(self, step: int) -> StepPlan:
-        """The rows of one step, counted from 0; the same whenever it is asked for."""
-        if step < 0:
-            raise DatasetError(f"Expected a step of at least 0, got {step}.")
-        width, main = self._main.rows_of(step)
-        if self._rehearsal is None:
-            return StepPlan(width, main, np.zeros(0, np.int64))
-        other_width, rehearsal = self._rehearsal.rows_of(step)
-        return StepPlan(max(width, other_width), main, rehearsal)
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """Samples that are drawn epoch by epoch: their canvases, the rows of a batch, the order."""
-
-    canvases: npt.NDArray[np.int32]
-    rows: int
-    seed: int
-    stream: int
-
-    @property
-    def steps(self) -> int:
-        return math.ceil(len(self.canvases) / self.rows)
-
-    def rows_of(self, step: int) -> tuple[int, IntArray]:
-        """The canvas and the indices [rows] of one step."""
-        epoch, place = divmod(step, self.steps)
+    def plan(self, number: int) -> StepPlan:
+        """The rows of one batch, counted from 0; the same whenever it is asked for."""
+        if number < 0:
+            raise DatasetError(f"Expected a number of at least 0, got {number}.")
+        epoch, place = divmod(number, self.batches_per_epoch)
         widths, indices = _epoch(self, epoch)
-        return int(widths[place]), indices[place]
+        return StepPlan(int(widths[place]), indices[place])
+
+    def filling(self) -> StepPlan:
+        """A batch of filling rows only, on the narrowest canvas."""
+        return StepPlan(self.buckets[0], np.full(self.rows, FILLING, np.int64))
 
 
-# Keyed by the identity of the part. Several epochs are kept, as training and evaluation alternate
+# Keyed by the identity of the plan. Several epochs are kept, as training and evaluation alternate
 # and the batches at the end of an epoch are made while those of the next one begin.
 @lru_cache(maxsize=_KEPT_EPOCHS)
-def _epoch(part: _Part, epoch: int) -> tuple[IntArray, IntArray]:
-    """The canvases [steps] and the indices [steps, rows] of one epoch."""
-    count = len(part.canvases)
-    bits = np.random.Philox(key=[part.seed, 2 * epoch + part.stream])
+def _epoch(plan: BatchPlan, epoch: int) -> tuple[IntArray, IntArray]:
+    """The canvases [batches] and the indices [batches, rows] of one epoch."""
+    canvases, count = plan._canvases, len(plan.widths)
+    bits = np.random.Philox(key=[plan.seed, 2 * epoch + plan.stream])
     order = _permutation(bits, count)
-    order = order[np.argsort(part.canvases[order], kind="stable")]
-    filled = np.full(part.steps * part.rows, FILLING, np.int64)
+    order = order[np.argsort(canvases[order], kind="stable")]
+    total = plan.batches_per_epoch
+    filled = np.full(total * plan.rows, FILLING, np.int64)
     filled[:count] = order
-    indices = filled.reshape(part.steps, part.rows)
+    indices = filled.reshape(total, plan.rows)
     # In ascending order, the widest sample of a batch is its last one.
-    lasts = np.minimum(np.arange(1, part.steps + 1) * part.rows, count) - 1
-    widths = part.canvases[order[lasts]]
-    batches = _permutation(bits, part.steps)
+    lasts = np.minimum(np.arange(1, total + 1) * plan.rows, count) - 1
+    widths = canvases[order[lasts]]
+    batches = _permutation(bits, total)
     widths, indices = widths[batches], indices[batches]
     indices.flags.writeable = False
     return widths, indices

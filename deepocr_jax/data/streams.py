@@ -10,47 +10,42 @@ import numpy as np
 from deepocr_jax.data.plans import FILLING, StepPlan
 from deepocr_jax.data.word_checks import FRAME_STEP, LINE_HEIGHT
 from deepocr_jax.errors import DatasetError
-from deepocr_jax.types import Batch, CropSource, IntArray
-
-MAIN, REHEARSAL = 0, 1
+from deepocr_jax.types import Batch, CropSource
 
 
 def make_batch(
-    step: StepPlan,
-    sources: Sequence[CropSource],
+    plan: StepPlan,
+    source: CropSource,
     encode: Callable[[str], Sequence[int]],
     rows: slice = slice(None),
 ) -> Batch:
-    """The arrays of one step.
+    """The arrays of one batch.
 
     Args:
-        step: which samples, and the width of the canvas.
-        sources: the dataset and, where the plan has rows of it, the rehearsal.
+        plan: which samples, and the width of the canvas.
+        source: the samples.
         encode: word -> classes (index in the alphabet + 1).
         rows: the part of the rows that this process is to make.
 
     Returns:
-        The batch. The rows of rehearsal are spread evenly among the others, so that every device
-        has its share of them. A filling row is black, as wide as the canvas (so that dividing by
-        widths does no harm), without a label, of mask 0 and image_id -1.
+        The batch. A filling row is black, as wide as the canvas (so that dividing by widths does
+        no harm), without a label, of mask 0 and image_id -1.
 
     Raises:
         DatasetError: a word needs more frames than the canvas has.
     """
-    indices, origin = _merge_rows(step)
-    indices, origin = indices[rows], origin[rows]
-    size, frames = len(indices), step.width // FRAME_STEP
+    indices = plan.indices[rows]
+    size, frames = len(indices), plan.width // FRAME_STEP
     batch: Batch = {
-        "image": np.zeros((size, LINE_HEIGHT, step.width, 3), np.uint8),
-        "width": np.full(size, step.width, np.int32),
+        "image": np.zeros((size, LINE_HEIGHT, plan.width, 3), np.uint8),
+        "width": np.full(size, plan.width, np.int32),
         "label": np.zeros((size, frames), np.int32),
         "label_length": np.zeros(size, np.int32),
         "mask": (indices != FILLING).astype(np.float32),
-        "source": origin,
         "image_id": np.full(size, -1, np.int64),
     }
     for row in np.flatnonzero(indices != FILLING):
-        source, index = sources[origin[row]], int(indices[row])
+        index = int(indices[row])
         crop, label = source.crop(index), encode(source.word(index))
         batch["image_id"][row] = source.ids[index]
         repeats = sum(a == b for a, b in zip(label, label[1:], strict=False))
@@ -66,17 +61,6 @@ def make_batch(
         batch["label"][row, : len(label)] = label
         batch["label_length"][row] = len(label)
     return batch
-
-
-def _merge_rows(step: StepPlan) -> tuple[IntArray, np.ndarray]:
-    """Index [n] and source [n] of each row of the whole batch."""
-    extra, size = len(step.rehearsal), len(step.main) + len(step.rehearsal)
-    bounds = np.arange(size + 1) * extra // size
-    origin = np.diff(bounds).astype(np.int32)
-    indices = np.empty(size, np.int64)
-    indices[origin == MAIN] = step.main
-    indices[origin == REHEARSAL] = step.rehearsal
-    return indices, origin
 
 
 def stream_batches(

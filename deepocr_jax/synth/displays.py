@@ -182,9 +182,7 @@ def _draw_number(
     return left / SCALE + layout.digit * layout.shape.slant
 
 
-def _draw_labels(
-    random: Generator, layout: DisplayLayout, canvas: np.ndarray, end: float
-) -> None:
+def _draw_labels(random: Generator, layout: DisplayLayout, canvas: np.ndarray, end: float) -> None:
     """Small print beside the number, which is not part of it."""
     size = random.uniform(0.35, 0.55) * SCALE
     row = round(SCALE * HEIGHT * random.uniform(0.3, 0.95))
@@ -225,8 +223,8 @@ def _hsv(hue: float, saturation: float, value: float) -> np.ndarray:
 def _lit_unevenly(random: Generator, image: np.ndarray) -> np.ndarray:
     """A slope of light, and sometimes a reflection."""
     height, width, _ = image.shape
-    slope = np.linspace(*random.uniform(0.6, 1.25, 2), width, dtype=np.float32)[None, :, None]
-    image = image * slope
+    start, stop = random.uniform(0.6, 1.25, 2)
+    image = image * np.linspace(start, stop, width, dtype=np.float32)[None, :, None]
     if random.random() < 0.3:
         rows, cols = np.mgrid[:height, :width].astype(np.float32)
         centre = random.uniform(0, 1, 2) * [height, width]

@@ -93,10 +93,10 @@ class _Run:
         averaged = options.step.average_decay > 0
         fresh = init_state(trained, task.batch_stats, options.optimizer, options.seed, averaged)
         self.state, self.history = _resume(workdir, fresh, task.fingerprint)
-        self.parallel = ParallelStep(task.loss, options.optimizer, options.step, compiler_options)
+        self.parallel = ParallelStep(task.losses, options.optimizer, options.step, compiler_options)
         # With several processes, `pmap` would delete the state's arrays before it has read them.
         self.state = self.parallel.replicate(self.state)
-        self.kept = self.parallel.replicate(kept)
+        self.kept = self.parallel.replicate({**kept, **task.constants})
         self.pending: deque[tuple[int, Any, Any]] = deque()
         self.best: Tree | None = None
         self.saved_at = self.ticked_at = time.monotonic()
@@ -109,7 +109,7 @@ class _Run:
         finished = True
         try:
             for number in range(step, self.total):
-                self._step(number, next(batches))
+                self._step(number, [next(batches) for _ in self.task.parts])
                 if (number + 1) % self.task.steps_per_epoch == 0:
                     self._end_epoch((number + 1) // self.task.steps_per_epoch)
                 elif time.monotonic() - self.saved_at > self.options.save_interval_s:
@@ -128,15 +128,16 @@ class _Run:
         best = variables if finished and self.task.evaluate is None else self.best
         return Outcome(variables, best, self.history, finished)
 
-    def _step(self, number: int, batch: Mapping[str, Any]) -> None:
+    def _step(self, number: int, batches: list[Mapping[str, Any]]) -> None:
         hyper = hyperparameters(self.options.optimizer, number, self.total)
         rest = {"kept": self.kept, "hyper": {k: np.float32(v) for k, v in hyper.items()}}
-        first_row = jax.process_index() * len(batch["mask"])
-        rows = np.arange(first_row, first_row + len(batch["mask"]), dtype=np.int32)
-        on_device = {name: batch[name] for name in sorted(batch) if name != "image_id"}
-        self.state, metrics = self.parallel(self.state, {**on_device, "row": rows}, rest)
-        ids = batch["image_id"][batch["mask"] > 0]
-        self.pending.append((number, (ids, hyper, len(rows)), metrics))
+        parts = [
+            (role, on_device(batch)) for role, batch in zip(self.task.parts, batches, strict=True)
+        ]
+        self.state, metrics = self.parallel(self.state, parts, rest)
+        ids = np.concatenate([b["image_id"][b["mask"] > 0] for b in batches])
+        rows = sum(len(b["mask"]) for b in batches)
+        self.pending.append((number, (ids, hyper, rows), metrics))
         while len(self.pending) > LAG:
             self._fetch()
 
@@ -214,6 +215,13 @@ class _Run:
             self.task.save_model(variables, self.workdir / "final")
         if "best" in self.options.serialize and self.task.evaluate is None:
             self.task.save_model(variables, self.workdir / "best")
+
+
+def on_device(batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """What a loss takes of a batch: all but the ids, and each row's number among all."""
+    size = len(batch["mask"])
+    rows = np.arange(size, dtype=np.int32) + np.int32(size * jax.process_index())
+    return {**{name: value for name, value in batch.items() if name != "image_id"}, "row": rows}
 
 
 def _resume(

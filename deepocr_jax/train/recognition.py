@@ -16,7 +16,7 @@ from deepocr_jax.preprocess import Preprocess, normalize
 from deepocr_jax.train.parameters import Tree, join_parameters
 from deepocr_jax.train.step import AXIS, Losses, LossFunction
 
-DATASET, REHEARSAL = 0, 1
+DATASET, REHEARSAL = "dataset", "rehearsal"
 TEACHER = "teacher"
 
 
@@ -35,7 +35,6 @@ class RecognitionOptions:
             network gave them before it was trained ("learning without forgetting", Li and Hoiem,
             arXiv 1606.09282). Needs the subtree `TEACHER` in the parameters: the variables as
             they were.
-        rehearsal_rows: Rows of rehearsal in what one device computes at once, at most.
     """
 
     augmentation: AugmentOptions = AugmentOptions()
@@ -44,17 +43,16 @@ class RecognitionOptions:
     batchnorm_momentum: float = 0.9
     rehearsal_weight: float = 1.0
     distillation_weight: float = 0.0
-    rehearsal_rows: int = 0
 
 
-def make_recognition_loss(
+def make_recognition_losses(
     spec: RecognizerSpec, preprocess: Preprocess, options: RecognitionOptions
-) -> LossFunction:
-    """The loss of a recognizer on batches of crops.
+) -> dict[str, LossFunction]:
+    """The losses of a recognizer on batches of crops, `DATASET` and `REHEARSAL`.
 
     A batch has `image` uint8 [n, 48, w, 3], `width` [n], `label` [n, l], `label_length` [n],
-    `mask` [n], `source` [n] (0 the dataset, 1 the rehearsal) and `row` [n], the number of each row
-    in the batch of all devices, which makes its random changes its own.
+    `mask` [n] and `row` [n], the number of each row in the batch of all devices, which makes its
+    random changes its own. The rehearsal's crops are not augmented, since they were made varied.
     """
     dtype = jnp.dtype(options.precision)
     train = options.update_batch_statistics
@@ -62,51 +60,50 @@ def make_recognition_loss(
     network: Any = Recognizer(spec, dtype, axis, options.batchnorm_momentum)
     quiet: Any = Recognizer(spec, dtype)
 
-    def loss(
-        trained: Tree, kept: Tree, stats: Tree, batch: dict[str, jax.Array], key: jax.Array
-    ) -> Losses:
-        images = _augmented(key, batch, options.augmentation)
-        inside = jnp.arange(images.shape[2]) < batch["width"][:, None]
-        x = jnp.where(inside[:, None, :, None], normalize(images, preprocess), 0.0)
+    def prepare(images: jax.Array, widths: jax.Array) -> jax.Array:
+        inside = jnp.arange(images.shape[2]) < widths[:, None]
+        return jnp.where(inside[:, None, :, None], normalize(images, preprocess), 0.0)
+
+    def read(trained: Tree, kept: Tree, stats: Tree, x: jax.Array, mask: jax.Array) -> Any:
+        """Logits, new statistics, and the teacher where there is one."""
         params = join_parameters(trained, kept)
         teacher = params.pop(TEACHER, None)
         variables: dict[str, Any] = {"params": params}
         if stats:
             variables["batch_stats"] = stats
         logits, changed = network.apply(
-            variables, x, train=train, mask=batch["mask"], mutable=["batch_stats"]
+            variables, x, train=train, mask=mask, mutable=["batch_stats"]
         )
+        return logits, changed.get("batch_stats", stats), teacher
+
+    def dataset_loss(
+        trained: Tree, kept: Tree, stats: Tree, batch: dict[str, jax.Array], key: jax.Array
+    ) -> Losses:
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(key, batch["row"])
+        images = augment(keys, batch["image"], batch["width"], options.augmentation)
+        x = prepare(images, batch["width"])
+        logits, stats, _ = read(trained, kept, stats, x, batch["mask"])
         values = ctc_loss(logits, batch["label"], batch["label_length"])
-        rehearsed = batch["source"] == REHEARSAL
-        parts = {
-            "dataset_loss": jnp.where(rehearsed, 0.0, values),
-            "rehearsal_loss": jnp.where(rehearsed, values, 0.0),
-        }
-        total = jnp.where(rehearsed, options.rehearsal_weight, 1.0) * values
+        return Losses(values, {"dataset_loss": values}, stats)
+
+    def rehearsal_loss(
+        trained: Tree, kept: Tree, stats: Tree, batch: dict[str, jax.Array], key: jax.Array
+    ) -> Losses:
+        x = prepare(batch["image"], batch["width"])
+        logits, stats, teacher = read(trained, kept, stats, x, batch["mask"])
+        values = ctc_loss(logits, batch["label"], batch["label_length"])
+        total, parts = options.rehearsal_weight * values, {"rehearsal_loss": values}
         if teacher is not None:
-            distance = distil(teacher, x, logits, rehearsed)
+            distance = divergence(lax.stop_gradient(quiet.apply(teacher, x)), logits)
             parts["distillation_loss"] = distance
             total = total + options.distillation_weight * distance
-        return Losses(total, parts, changed.get("batch_stats", stats))
+        return Losses(total, parts, stats)
 
-    def distil(
-        teacher: Tree, x: jax.Array, logits: jax.Array, rehearsed: jax.Array
-    ) -> jax.Array:
-        """Divergence from the teacher, summed over the frames, in nats: [n]."""
-        # Only the rehearsal's rows go through the teacher; they are as many in every batch.
-        rows = jnp.argsort(~rehearsed, stable=True)[: options.rehearsal_rows]
-        known = nn.log_softmax(lax.stop_gradient(quiet.apply(teacher, x[rows])))
-        learned = nn.log_softmax(logits[rows].astype(jnp.float32))
-        divergence = jnp.sum(jnp.exp(known) * (known - learned), axis=(1, 2))
-        return jnp.zeros(len(x)).at[rows].set(jnp.where(rehearsed[rows], divergence, 0.0))
-
-    return loss
+    return {DATASET: dataset_loss, REHEARSAL: rehearsal_loss}
 
 
-def _augmented(key: jax.Array, batch: dict[str, jax.Array], options: AugmentOptions) -> jax.Array:
-    """The dataset's crops changed; the rehearsal's as they are, since they were made varied."""
-    images = batch["image"].astype(jnp.float32)
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, batch["row"])
-    changed = augment(keys, images, batch["width"], options)
-    keeps = batch["source"] == REHEARSAL
-    return jnp.where(keeps[:, None, None, None], images, changed)
+def divergence(wanted: jax.Array, logits: jax.Array) -> jax.Array:
+    """Kullback-Leibler divergence of frames [n, t, c] from wanted ones, summed over t: [n] nats."""
+    known = nn.log_softmax(wanted.astype(jnp.float32))
+    learned = nn.log_softmax(logits.astype(jnp.float32))
+    return jnp.sum(jnp.exp(known) * (known - learned), axis=(1, 2))

@@ -17,18 +17,23 @@ class Task:
     """What is trained, on what, and how it is judged.
 
     Attributes:
-        loss: Of the network.
+        losses: Of the network, by the role of a part of a step.
+        parts: The roles of the parts of each step, in their order.
         params: All its parameters at the beginning.
+        constants: Further subtrees of parameters that only the losses use; they stay.
         batch_stats: Its running statistics.
-        batches: (first step, step after the last) -> this process's rows of each batch.
+        batches: (first step, step after the last) -> this process's rows of each part of each
+            step.
         steps_per_epoch: Steps that take every sample once.
         evaluate: Variables -> figures, "accuracy" among them; None: there is nothing to judge by.
         save_model: (variables, folder) writes a model that others can read.
         fingerprint: Of the data, the beginning and the options; a run goes on only under its own.
     """
 
-    loss: LossFunction = field(repr=False)
+    losses: Mapping[str, LossFunction] = field(repr=False)
+    parts: tuple[str, ...]
     params: Tree = field(repr=False)
+    constants: Tree = field(repr=False)
     batch_stats: Tree = field(repr=False)
     batches: Callable[[int, int], Iterator[Mapping[str, Any]]] = field(repr=False)
     steps_per_epoch: int
