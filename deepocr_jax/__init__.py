@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         UnknownParameterError,
         WeightsError,
     )
+    from deepocr_jax.finetune import FinetuneConfig, finetune
     from deepocr_jax.handle_files import read_deep_ocr, write_deep_ocr
     from deepocr_jax.image import read_image
 
@@ -77,6 +78,7 @@ __all__ = [
     "DatasetError",
     "DeepOCR",
     "DeepOCRError",
+    "FinetuneConfig",
     "ImageBatchError",
     "ImageError",
     "ImageFormatError",
@@ -103,6 +105,7 @@ __all__ = [
     "find_dl_samples",
     "find_faults",
     "find_invalid_samples_dl_ocr_recognition",
+    "finetune",
     "gen_dl_dataset_ocr_recognition_statistics",
     "gen_dl_samples",
     "gen_dl_samples_from_images",
@@ -211,6 +214,10 @@ _HOMES = {
         "TrainingDivergedError",
         "UnknownParameterError",
         "WeightsError",
+    ),
+    "deepocr_jax.finetune": (
+        "FinetuneConfig",
+        "finetune",
     ),
     "deepocr_jax.handle_files": (
         "read_deep_ocr",

@@ -51,6 +51,7 @@ class DLTrainParam:
     rehearsal_share: float
     rehearsal_weight: float
     distillation_weight: float
+    pretrained_share: float
     pipeline: str
     workers: int
     save_interval_s: float
@@ -76,6 +77,7 @@ def create_dl_train_param(
     rehearsal_share: float = 0.0,
     rehearsal_weight: float = 0.0,
     distillation_weight: float = 1.0,
+    pretrained_share: float = 0.0,
     pipeline: str = "threads",
     workers: int = 2,
     save_interval_s: float = 60.0,
@@ -111,6 +113,8 @@ def create_dl_train_param(
             forgotten; see `train_dl_model`.
         rehearsal_weight: Weight of reading the rehearsal's words right.
         distillation_weight: Weight of reading the rehearsal as the untrained model did.
+        pretrained_share: Share of the untrained parameters in the model that is kept; a little of
+            it gives back most of what was forgotten.
         pipeline: "threads" or "tf.data".
         workers: Threads that make batches.
         save_interval_s: Most seconds between two saved states.
@@ -130,7 +134,10 @@ def create_dl_train_param(
         repeats=repeats,
     )
     _check_shares(
-        warmup_share=warmup_share, average_decay=average_decay, rehearsal_share=rehearsal_share
+        warmup_share=warmup_share,
+        average_decay=average_decay,
+        rehearsal_share=rehearsal_share,
+        pretrained_share=pretrained_share,
     )
     if augment is None:
         augment = RECOGNITION_AUGMENTATION
@@ -156,6 +163,7 @@ def create_dl_train_param(
         rehearsal_share=rehearsal_share,
         rehearsal_weight=rehearsal_weight,
         distillation_weight=distillation_weight,
+        pretrained_share=pretrained_share,
         pipeline=pipeline,
         workers=workers,
         save_interval_s=save_interval_s,

@@ -107,12 +107,18 @@ def train_dl_model(
     batches = _batch_options(model, train_param)
     old = _rehearsal_source(rehearsal, checkpoint, batches) if batches.rehearsal_rows else None
     task = make_recognition_task(
-        checkpoint, source, batches, _loss_options(model, train_param), validation, old
+        checkpoint,
+        source,
+        batches,
+        _loss_options(model, train_param),
+        validation,
+        old,
+        train_param.pretrained_share,
     )
     outcome = _run(
         task, run_options(model, train_param, task.steps_per_epoch), train_param, workdir
     )
-    _take(model, outcome, workdir)
+    _take(model, outcome, workdir, train_param.pretrained_share)
     history = outcome.history
     return DLTrainOutcome(history.losses, history.epochs, history.evaluations, outcome.finished)
 
@@ -220,13 +226,13 @@ def _run(task: Task, options: RunOptions, param: DLTrainParam, workdir: Path | N
         return train(task, options, workdir, combine(*watchers), compiler_options(platform))
 
 
-def _take(model: DLModel, outcome: Outcome, workdir: Path | None) -> None:
+def _take(model: DLModel, outcome: Outcome, workdir: Path | None, share: float) -> None:
     """Gives the model what it has learned."""
     best = outcome.best
     if best is None and workdir is not None and (workdir / "best").is_dir():
         model.checkpoint = read_checkpoint(workdir / "best")
         return
-    model.checkpoint = with_variables(model.checkpoint, best or outcome.variables)
+    model.checkpoint = with_variables(model.checkpoint, best or outcome.variables, share)
 
 
 def train_dl_model_batch(

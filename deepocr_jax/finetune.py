@@ -65,6 +65,7 @@ class FinetuneConfig:
         rehearsal_share: Share of each batch from the old domain.
         rehearsal_weight: Weight of reading the rehearsal right.
         distillation_weight: Weight of reading the rehearsal as before.
+        pretrained_share: Share of the beginning's parameters in the retrained model.
         average_decay: Of the moving average of the parameters.
         augment: Options of the augmentation; None: the default.
         precision: "float32" or "bfloat16".
@@ -95,6 +96,7 @@ class FinetuneConfig:
     rehearsal_share: float = 0.375
     rehearsal_weight: float = 0.0
     distillation_weight: float = 1.0
+    pretrained_share: float = 0.15
     average_decay: float = 0.98
     augment: dict[str, float] | None = None
     precision: str = "float32"
@@ -292,6 +294,7 @@ def _train_param(
         rehearsal_share=config.rehearsal_share,
         rehearsal_weight=config.rehearsal_weight,
         distillation_weight=config.distillation_weight,
+        pretrained_share=config.pretrained_share,
         pipeline=config.pipeline,
     )
 

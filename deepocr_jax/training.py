@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from deepocr_jax.batch_schedule import BatchOptions, make_encoder, make_schedule
@@ -26,6 +27,7 @@ def make_recognition_task(
     options: RecognitionOptions,
     validation: CropSource | None = None,
     rehearsal: CropSource | None = None,
+    pretrained_share: float = 0.0,
 ) -> Task:
     """What `deepocr_jax.train.loop.train` needs to train a recognizer.
 
@@ -36,6 +38,7 @@ def make_recognition_task(
         options: Of the losses.
         validation: What the epochs are judged by; None: nothing is.
         rehearsal: The old domain; needed for a `rehearsal_share`.
+        pretrained_share: See `with_variables`.
 
     Raises:
         ParameterValueError: Options and sources do not go together.
@@ -52,12 +55,12 @@ def make_recognition_task(
 
     def evaluate(variables: Tree) -> Evaluation:
         assert validation is not None
-        trained = with_variables(model, variables)
+        trained = with_variables(model, variables, pretrained_share)
         figures = evaluate_recognition(trained, validation, image_width=batches.image_width)
         return dict(figures.compute())
 
     def save_model(variables: Tree, folder: Path) -> None:
-        write_checkpoint(folder, with_variables(model, variables))
+        write_checkpoint(folder, with_variables(model, variables, pretrained_share))
 
     spec = spec_from_dict(model.kind, model.spec)
     return Task(
@@ -74,9 +77,25 @@ def make_recognition_task(
     )
 
 
-def with_variables(model: ModelCheckpoint, variables: Tree) -> ModelCheckpoint:
-    """The model with what it has learned; its own training leaves the published checksum behind."""
+def with_variables(
+    model: ModelCheckpoint, variables: Tree, pretrained_share: float = 0.0
+) -> ModelCheckpoint:
+    """A model with what it has learned; the published checksum does not hold for it any more.
+
+    Args:
+        model: The beginning.
+        variables: What training made of it.
+        pretrained_share: Share of the beginning's parameters in the result. On the line between
+            the two a little of it gives back most of what was forgotten (Wortsman et al., "Robust
+            fine-tuning of zero-shot models", arXiv 2109.01903).
+    """
     params = {name: tree for name, tree in variables["params"].items() if name != TEACHER}
+
+    def mix(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+        return np.asarray(pretrained_share * old + (1 - pretrained_share) * new, np.float32)
+
+    if pretrained_share:
+        params = jax.tree.map(mix, model.variables["params"], params)
     source = model.source if model.source.endswith(", retrained") else f"{model.source}, retrained"
     return replace(model, variables={**variables, "params": params}, source=source, sha256="")
 

@@ -16,6 +16,7 @@ import deepocr_jax
 NEEDS = {
     "deepocr_jax.display": ("matplotlib",),
     "deepocr_jax.dl_train": ("optax",),
+    "deepocr_jax.finetune": ("matplotlib", "optax"),
 }
 
 

@@ -32,8 +32,11 @@ def merge_dl_datasets(datasets: Sequence[DLDataset]) -> DLDataset:
     samples: list[DLDatasetSample] = []
     for dataset, folder in zip(datasets, folders, strict=True):
         for sample in dataset["samples"]:
-            name = (folder / sample.get("image_file_name", "")).relative_to(parent).as_posix()
-            renamed: DLDatasetSample = {**sample, "image_file_name": name}
-            renamed["image_id"] = len(samples) + 1
+            renamed: DLDatasetSample = {**sample, "image_id": len(samples) + 1}
+            name = sample.get("image_file_name")
+            # What is no relative name stays as it is, for the checks to report.
+            if isinstance(name, str) and name and not os.path.isabs(name):
+                prefix = folder.relative_to(parent).as_posix()
+                renamed["image_file_name"] = f"{prefix}/{name}"
             samples.append(renamed)
     return {"image_dir": str(parent), "samples": samples}

@@ -23,7 +23,6 @@ _TYPES: dict[str, Any] = {
     "label": tf.int32,
     "label_length": tf.int32,
     "mask": tf.float32,
-    "source": tf.int32,
     "image_id": tf.int64,
 }
 _RANKS = {"image": 4, "label": 2}

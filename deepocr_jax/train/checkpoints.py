@@ -121,10 +121,24 @@ def _checksum(arrays: dict[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
+def _names_arrays(value: Any) -> bool:
+    """Whether a value is what `_flatten` gives, of whatever network: [path, shape, type] each."""
+    return (
+        isinstance(value, list)
+        and len(value) > 0
+        and all(isinstance(entry, list) and len(entry) == 3 for entry in value)
+        and all(isinstance(path, str) and isinstance(kind, str) for path, _, kind in value)
+        and all(isinstance(shape, list) for _, shape, _ in value)
+        and all(type(size) is int for _, shape, _ in value for size in shape)
+    )
+
+
 def _read(place: Path, like: TrainState) -> SavedRun:
     description = read_description(place, DESCRIPTION_FILE, FORMAT, FORMAT_VERSION)
     arrays, names = _flatten(like)
     try:
+        if not _names_arrays(description["arrays"]):
+            raise ValueError("arrays")
         if description["arrays"] != names:
             raise _ForeignStateError(
                 f"{place} belongs to a run with another network or optimizer; "

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from deepocr_jax.errors import ParameterValueError
@@ -54,19 +55,37 @@ class OptimizerOptions:
         if self.schedule not in SCHEDULES:
             raise ParameterValueError(f"schedule: expected {SCHEDULES}, got {self.schedule!r}")
         for name in ("momentum", "adam_beta1", "adam_beta2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ParameterValueError(
-                    f"{name}: expected 0 to less than 1, got {getattr(self, name)!r}"
-                )
+            value = getattr(self, name)
+            if not (_is_size(value) and value < 1):
+                raise ParameterValueError(f"{name}: expected 0 to less than 1, got {value!r}")
         for name in ("learning_rate", "weight_prior", "gradient_clip", "warmup_steps"):
             value = getattr(self, name)
-            if not (value >= 0 and math.isfinite(value)):
+            if not _is_size(value):
                 raise ParameterValueError(f"{name}: expected a number from 0 on, got {value!r}")
-        for _, name, _ in self.changes:
+        if not (_is_size(self.adam_epsilon) and self.adam_epsilon > 0):
+            raise ParameterValueError(
+                f"adam_epsilon: expected a number above 0, got {self.adam_epsilon!r}"
+            )
+        for step, name, value in self.changes:
             if name not in CHANGEABLE:
                 raise ParameterValueError(
                     f"{name!r} cannot change while training runs; these can: {CHANGEABLE}"
                 )
+            if not (_is_size(step) and _is_size(value)):
+                raise ParameterValueError(
+                    f"changes: expected a step and a value of {name}, numbers from 0 on, got "
+                    f"{step!r} and {value!r}"
+                )
+
+
+def _is_size(value: Any) -> bool:
+    """Whether a value is a finite number from 0 on."""
+    return (
+        isinstance(value, (int, float, np.integer, np.floating))
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and value >= 0
+    )
 
 
 def hyperparameters(options: OptimizerOptions, step: int, total_steps: int) -> dict[str, float]:

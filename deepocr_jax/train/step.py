@@ -13,7 +13,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from deepocr_jax.errors import ParameterValueError
 from deepocr_jax.train.optimizer import OptimizerOptions, update_parameters
@@ -108,7 +107,12 @@ def move_parameters(
         batch_stats=totals["batch_stats"],
         optimizer=memory,
     )
-    return state, {**_means(parts), "gradient_norm": optax.global_norm(gradients)}
+    return state, {**_means(parts), "gradient_norm": _norm(gradients)}
+
+
+def _norm(tree: Tree) -> jax.Array:
+    """Euclidean norm over all leaves."""
+    return jnp.sqrt(sum((jnp.sum(x * x) for x in jax.tree.leaves(tree)), jnp.zeros(())))
 
 
 def _means(parts: list[Sums]) -> dict[str, jax.Array]:

@@ -22,6 +22,13 @@ def test_files_are_found_and_ids_are_unique(tmp_path):
     assert [s["word"] for s in merged["samples"]] == ["x.png", "y.png", "sub/x.png"]
 
 
+def test_faulty_names_stay_for_the_checks(tmp_path):
+    wrong = dataset(tmp_path / "a", "/etc/passwd", "../x.png", "")
+    merged = merge_dl_datasets([wrong, dataset(tmp_path / "b", "y.png")])
+    names = [s["image_file_name"] for s in merged["samples"]]
+    assert names == ["/etc/passwd", "a/../x.png", "", "b/y.png"]
+
+
 def test_one_dataset_stays_as_it_is(tmp_path):
     alone = dataset(tmp_path, "x.png")
     assert merge_dl_datasets([alone]) is alone

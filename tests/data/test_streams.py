@@ -21,10 +21,9 @@ def encode(word):
 
 
 def make_load(seed=0):
-    sources = (make_source([30, 100, 200, 350, 60]), make_source([90, 500], 100))
-    widths = [s.widths for s in sources]
-    plan = BatchPlan(widths[0], 5, seed, widths[1], 2)
-    return lambda step: make_batch(plan.plan(step), sources, encode)
+    source = make_source([30, 100, 200, 350, 60, 90, 500])
+    plan = BatchPlan(source.widths, 5, seed)
+    return lambda step: make_batch(plan.plan(step), source, encode)
 
 
 def assert_equal(a, b):
@@ -35,18 +34,16 @@ def assert_equal(a, b):
 
 
 def test_rows_of_a_batch():
-    sources = (make_source([30, 100]), make_source([90], 100))
-    step = StepPlan(160, np.array([1, 0, -1, -1]), np.array([0, -1]))
-    batch = make_batch(step, sources, encode)
-    assert batch["source"].tolist() == [0, 0, 1, 0, 0, 1]
+    step = StepPlan(160, np.array([1, 0, 2, -1, -1, -1]))
+    batch = make_batch(step, make_source([30, 100, 90], 100), encode)
     assert batch["mask"].tolist() == [1, 1, 1, 0, 0, 0]
-    assert batch["image_id"].tolist() == [1, 0, 100, -1, -1, -1]
+    assert batch["image_id"].tolist() == [101, 100, 102, -1, -1, -1]
     assert batch["width"].tolist() == [100, 30, 90, 160, 160, 160]
-    assert batch["image"].shape == (6, 48, 160, 3)
+    assert batch["image"].shape == (6, 48, 160, 3) and not batch["image"][3:].any()
     assert (batch["image"][0, :, :100] == 2).all() and not batch["image"][0, :, 100:].any()
     assert batch["label"].shape == (6, 20)
     assert batch["label"][0].tolist() == [1, 2] + [0] * 18
-    assert batch["label_length"].tolist() == [2, 1, 1, 0, 0, 0]
+    assert batch["label_length"].tolist() == [2, 1, 3, 0, 0, 0]
     dtypes = {key: str(value.dtype) for key, value in batch.items()}
     assert dtypes == {
         "image": "uint8",
@@ -54,18 +51,17 @@ def test_rows_of_a_batch():
         "label": "int32",
         "label_length": "int32",
         "mask": "float32",
-        "source": "int32",
         "image_id": "int64",
     }
 
 
 def test_processes_share_the_rows():
-    sources = (make_source([30, 100, 50, 60]), make_source([90, 20], 100))
-    step = StepPlan(160, np.array([1, 0, 3, 2]), np.array([0, 1]))
-    whole = make_batch(step, sources, encode)
-    parts = [make_batch(step, sources, encode, slice(i, i + 3)) for i in (0, 3)]
-    # Each process has its share of the rehearsal.
-    assert [p["source"].sum() for p in parts] == [1, 1]
+    source = make_source([30, 100, 50, 60, 90])
+    step = StepPlan(160, np.array([1, 0, 3, 2, 4, -1]))
+    whole = make_batch(step, source, encode)
+    parts = [make_batch(step, source, encode, slice(i, i + 3)) for i in (0, 3)]
+    # Each makes the whole canvas, though its own rows may be narrower.
+    assert [p["image"].shape for p in parts] == [(3, 48, 160, 3)] * 2
     for key in whole:
         np.testing.assert_array_equal(np.concatenate([p[key] for p in parts]), whole[key])
 
@@ -73,12 +69,12 @@ def test_processes_share_the_rows():
 @pytest.mark.parametrize(("word", "fits"), [("a" * 10, True), ("a" * 11, False)])
 def test_words_that_need_more_frames(word, fits):
     source = ArraySource([np.zeros((48, 50, 3), np.uint8)], [word], [7])
-    step = StepPlan(160, np.array([0]), np.zeros(0, np.int64))
+    step = StepPlan(160, np.array([0]))
     if fits:
-        assert make_batch(step, [source], encode)["label_length"][0] == len(word)
+        assert make_batch(step, source, encode)["label_length"][0] == len(word)
     else:
         with pytest.raises(DatasetError, match="image_id 7"):
-            make_batch(step, [source], encode)
+            make_batch(step, source, encode)
 
 
 @pytest.mark.parametrize("workers", [1, 3])

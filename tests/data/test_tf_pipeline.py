@@ -52,7 +52,6 @@ def test_shapes_that_tensorflow_knows():
         "label": 2,
         "label_length": 1,
         "mask": 1,
-        "source": 1,
         "image_id": 1,
     }
 

@@ -26,11 +26,20 @@ from deepocr_jax.models.registry import spec_to_dict
 from deepocr_jax.preprocess import Preprocess
 from deepocr_jax.train.loop import Outcome, train
 from deepocr_jax.train.optimizer import OptimizerOptions
-from deepocr_jax.train.recognition import RecognitionOptions, make_recognition_loss
+from deepocr_jax.train.recognition import (
+    DATASET,
+    REHEARSAL,
+    TEACHER,
+    RecognitionOptions,
+    make_recognition_losses,
+)
 from deepocr_jax.train.run import RunOptions, StepReport, Task, Watcher
 from deepocr_jax.train.step import StepOptions
+from deepocr_jax.training import with_variables
 
-ROWS, WIDTH, FRAMES, CLASSES = 8, 64, 8, 11
+CLASSES = 11
+# Rows and canvas of each part of a step.
+PARTS = {DATASET: (8, 64), REHEARSAL: (4, 96)}
 # One block a stage, so that it is compiled within seconds.
 STAGES = (
     (BlockSpec(16, squeeze=True),),
@@ -55,7 +64,7 @@ class Job:
         port: Where they meet.
         steps: Steps an epoch.
         epochs: Epochs.
-        filling: Rows of every third batch that only fill it.
+        filling: Rows of the dataset's part of every third step that only fill it.
         solver: The optimizer.
         workdir: Where states are kept; None: nowhere.
         pause_s: Slept after each step, after printing its number.
@@ -74,22 +83,24 @@ class Job:
     pause_s: float = 0.0
 
 
-def make_rows(step: int, filling: int, rows: slice) -> dict[str, np.ndarray]:
-    """This process's rows of a batch, which is a pure function of the step."""
-    rng = np.random.default_rng([11, step])
-    lengths = rng.integers(0, 4, ROWS)
-    mask = np.ones(ROWS, np.float32)
-    if step % 3 == 2:
-        mask[ROWS - filling :] = 0
+def make_rows(job: Job, step: int, role: str) -> dict[str, np.ndarray]:
+    """This process's rows of a part, which is a pure function of the step."""
+    size, width = PARTS[role]
+    rng = np.random.default_rng([11, step, size])
+    lengths = rng.integers(0, 4, size)
+    mask = np.ones(size, np.float32)
+    if step % 3 == 2 and role == DATASET:
+        mask[size - job.filling :] = 0
     batch = {
-        "image": rng.integers(0, 256, (ROWS, 48, WIDTH, 3)).astype(np.uint8),
-        "width": rng.integers(WIDTH // 2, WIDTH + 1, ROWS).astype(np.int32),
-        "label": rng.integers(1, CLASSES, (ROWS, FRAMES)).astype(np.int32),
+        "image": rng.integers(0, 256, (size, 48, width, 3)).astype(np.uint8),
+        "width": rng.integers(width // 2, width + 1, size).astype(np.int32),
+        "label": rng.integers(1, CLASSES, (size, width // 8)).astype(np.int32),
         "label_length": lengths.astype(np.int32),
         "mask": mask,
-        "source": (np.arange(ROWS) % 4 == 3).astype(np.int32),
-        "image_id": 100 * step + np.arange(ROWS),
+        "image_id": 100 * step + np.arange(size),
     }
+    share = size // job.processes
+    rows = slice(job.rank * share, (job.rank + 1) * share)
     return {name: value[rows] for name, value in batch.items()}
 
 
@@ -99,26 +110,34 @@ def random_variables(spec):
     assert found is not None and found.loader is not None
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
-    return module.random_model("ocr_recognition", spec, (1, 48, WIDTH, 3)).variables
+    return module.random_model("ocr_recognition", spec, (1, 48, 64, 3)).variables
 
 
 def make_task(job: Job) -> Task:
     variables = random_variables(SPEC)
-    options = RecognitionOptions(augmentation=STRONG, update_batch_statistics=True)
-    share = ROWS // job.processes
-    rows = slice(job.rank * share, (job.rank + 1) * share)
+    options = RecognitionOptions(
+        augmentation=STRONG, update_batch_statistics=True, distillation_weight=1.0
+    )
 
     def evaluate(variables):
         return {"accuracy": float(np.abs(variables["params"]["head"]["kernel"]).mean())}
 
     def save_model(variables, folder: Path):
-        write_checkpoint(folder, ModelCheckpoint("ocr_recognition", spec_to_dict(SPEC), variables))
+        model = ModelCheckpoint("ocr_recognition", spec_to_dict(SPEC), {})
+        write_checkpoint(folder, with_variables(model, variables))
 
     return Task(
-        loss=make_recognition_loss(SPEC, Preprocess(), options),
+        losses=make_recognition_losses(SPEC, Preprocess(), options),
+        parts=(*PARTS, *PARTS),
         params=variables["params"],
+        constants={TEACHER: variables},
         batch_stats=variables["batch_stats"],
-        batches=lambda start, stop: (make_rows(s, job.filling, rows) for s in range(start, stop)),
+        batches=lambda start, stop: (
+            make_rows(job, 2 * step + turn, role)
+            for step in range(start, stop)
+            for turn in range(2)
+            for role in PARTS
+        ),
         steps_per_epoch=job.steps,
         evaluate=evaluate if job.workdir else None,
         save_model=save_model,

@@ -135,6 +135,17 @@ def test_padding_of_labels_changes_nothing():
         )
 
 
+def test_labels_without_a_column_are_all_blank():
+    logits, frames = noise(3, 6, 5), np.array([6, 1, 4], np.int32)
+    labels, lengths = arrays([(), (), ()], 0)
+    assert labels.shape == (3, 0)
+    loss = np.asarray(loss_of(logits, labels, lengths, frames))
+    blank = -log_probabilities(logits)[..., 0]
+    np.testing.assert_allclose(loss, [blank[i, :f].sum() for i, f in enumerate(frames)], rtol=1e-5)
+    wider = gradient_of(logits, *arrays([(), (), ()], 2))
+    np.testing.assert_allclose(gradient_of(logits, labels, lengths), wider, atol=1e-6)
+
+
 def test_padding_of_frames_changes_nothing():
     labels, lengths = arrays([(1, 2), (), (3, 3)], 2)
     frames = np.array([6, 2, 4], np.int32)

@@ -73,8 +73,10 @@ def read_model(folder: Path):
 def linear_task(**changes):
     """The task: epochs of four steps."""
     parts = {
-        "loss": linear_loss,
+        "losses": {"linear": linear_loss},
+        "parts": ("linear",),
         "params": PARAMS,
+        "constants": {},
         "batch_stats": BATCH_STATS,
         "batches": stream,
         "steps_per_epoch": 4,

@@ -147,6 +147,11 @@ DAMAGES = {
     "other version": change_description(version=99),
     "other checksum": change_description(sha256="0" * 64),
     "garbled progress": change_description(progress=3),
+    "garbled arrays": change_description(arrays="step"),
+    "no names of arrays": change_description(arrays=[]),
+    "arrays without shapes": change_description(arrays=[["step", 3, "int32"]]),
+    "arrays of two": change_description(arrays=[[".step", []]]),
+    "shapes of words": change_description(arrays=[[".step", ["x"], "int32"]]),
 }
 
 

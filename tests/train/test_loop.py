@@ -14,7 +14,7 @@ from deepocr_jax.errors import ModelFileError, ParameterValueError, TrainingDive
 from deepocr_jax.train.loop import train
 from deepocr_jax.train.optimizer import OptimizerOptions
 from deepocr_jax.train.run import RunOptions, Watcher
-from deepocr_jax.train.step import StepOptions
+from deepocr_jax.train.step import Losses, StepOptions
 
 pytestmark = pytest.mark.usefixtures("program_cache")
 # All that a state holds: momenta, a moving average, a schedule.
@@ -77,7 +77,7 @@ def test_history_and_reports_tell_the_whole_run():
     assert [r.step for r in reports] == list(range(STEPS))
     assert [r.epoch for r in reports] == [s // 4 for s in range(STEPS)]
     assert all(r.total_steps == STEPS and r.rows_per_s > 0 for r in reports)
-    assert all(r.metrics.keys() == {"total_loss", "absolute_error"} for r in reports)
+    assert all(r.metrics.keys() == {"total_loss", "absolute_error", "gradient_norm"} for r in reports)
     assert reports[2].hyper["learning_rate"] == pytest.approx(0.1)
     losses = [r.metrics["total_loss"] for r in reports]
     assert [loss for _, loss in history.losses] == losses
@@ -231,6 +231,50 @@ def test_a_stream_that_fails_is_closed_and_its_error_passed_on():
     with pytest.raises(OSError, match="disk gone"):
         train(linear_task(batches=batches), OPTIONS)
     assert closed
+
+
+def in_two_parts(poison=None):
+    """A task whose steps take two batches."""
+
+    def batches(start, stop):
+        for number in range(2 * start, 2 * stop):
+            batch = make_rows(number, filling=number % 2)
+            if number == poison:
+                batch["x"][1, 0] = np.nan
+            yield batch
+
+    return linear_task(parts=("linear", "linear"), batches=batches)
+
+
+def test_a_step_takes_a_batch_of_each_of_its_parts(tmp_path):
+    reports = []
+    outcome = train(in_two_parts(), OPTIONS, watcher=Watcher(on_step=reports.append))
+    assert outcome.finished and len(reports) == STEPS
+    assert reports[-1].metrics["total_loss"] < 0.5 * reports[0].metrics["total_loss"]
+    train(in_two_parts(), OPTIONS, tmp_path, stopping_at(7))
+    resumed = train(in_two_parts(), OPTIONS, tmp_path)
+    assert_same(resumed.variables, outcome.variables)
+
+
+@pytest.mark.parametrize("poison", [10, 11])
+def test_a_loss_that_is_not_a_number_names_the_samples_of_all_parts(poison):
+    with pytest.raises(TrainingDivergedError, match="loss of step 5 ") as info:
+        train(in_two_parts(poison), OPTIONS)
+    assert list(info.value.image_ids) == [*range(1000, 1008), *range(1100, 1107)]
+
+
+def test_constants_reach_the_losses_and_stay():
+    wanted = np.full((3, 1), 0.3, np.float32)
+
+    def loss(trained, kept, stats, batch, key):
+        distance = trained["linear"]["kernel"] - kept["wanted"]["kernel"]
+        values = (distance**2).sum() + 0.0 * batch["y"]
+        return Losses(values, {}, stats)
+
+    task = linear_task(losses={"linear": loss}, constants={"wanted": {"kernel": wanted}})
+    params = train(task, OPTIONS).variables["params"]
+    np.testing.assert_array_equal(params["wanted"]["kernel"], wanted)
+    assert np.abs(params["linear"]["kernel"] - 0.3).max() < 0.2
 
 
 # --- going on -----------------------------------------------------------------------------------

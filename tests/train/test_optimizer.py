@@ -135,6 +135,12 @@ def test_changes_hold_from_their_step_on():
     assert [v["weight_prior"] for v in values] == [0.01] * 4 + [0.2] * 3
 
 
+def test_numbers_of_numpy_are_numbers():
+    changes = ((np.int64(3), "learning_rate", np.float32(0.5)),)
+    options = OptimizerOptions(learning_rate=np.float64(0.25), changes=changes)
+    assert hyperparameters(options, 3, 10)["learning_rate"] == 0.5
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -149,6 +155,18 @@ def test_changes_hold_from_their_step_on():
         ({"gradient_clip": -1.0}, "gradient_clip"),
         ({"warmup_steps": -1}, "warmup_steps"),
         ({"changes": ((3, "momentum", 0.5),)}, "'momentum' cannot change"),
+        ({"changes": ((3, "learning_rate", np.nan),)}, "changes.*learning_rate.*3 and nan"),
+        ({"changes": ((3, "weight_prior", np.inf),)}, "changes.*weight_prior.*inf"),
+        ({"changes": ((3, "learning_rate", -0.5),)}, "changes.*-0.5"),
+        ({"changes": ((3, "learning_rate", "0.5"),)}, "changes.*'0.5'"),
+        ({"changes": ((-3, "learning_rate", 0.5),)}, "changes.*-3"),
+        ({"adam_epsilon": 0.0}, "adam_epsilon.*above 0"),
+        ({"adam_epsilon": np.nan}, "adam_epsilon"),
+        ({"adam_epsilon": "small"}, "adam_epsilon.*'small'"),
+        ({"learning_rate": "0.1"}, "learning_rate.*'0.1'"),
+        ({"learning_rate": None}, "learning_rate.*None"),
+        ({"momentum": "0.9"}, "momentum.*'0.9'"),
+        ({"warmup_steps": True}, "warmup_steps.*True"),
     ],
 )
 def test_values_out_of_range_are_refused(options, message):

@@ -6,15 +6,23 @@ import cv2
 import jax
 import numpy as np
 
+from deepocr_jax.augment.options import AugmentOptions
 from deepocr_jax.data.plans import StepPlan
 from deepocr_jax.data.streams import make_batch
 from deepocr_jax.models.recognizer import Recognizer
 from deepocr_jax.models.registry import spec_from_dict
 from deepocr_jax.preprocess import normalize
 from deepocr_jax.text.ctc import find_runs
-from deepocr_jax.train.loop import train
+from deepocr_jax.train.loop import on_device, train
 from deepocr_jax.train.optimizer import OptimizerOptions
-from deepocr_jax.train.recognition import RecognitionOptions, make_recognition_loss
+from deepocr_jax.train.recognition import (
+    DATASET,
+    REHEARSAL,
+    TEACHER,
+    RecognitionOptions,
+    divergence,
+    make_recognition_losses,
+)
 from deepocr_jax.train.run import RunOptions, Task
 
 WORDS = ["205", "17", "ACE", "8 B", "F00D", "33", "9", "CAFE"]
@@ -44,15 +52,17 @@ class DrawnWords:
 
 
 def make_rows(alphabet, indices=range(8)):
-    plan = StepPlan(CANVAS, np.array(indices), np.zeros(0, np.int64))
-    return make_batch(plan, [DrawnWords()], lambda word: [alphabet.index(c) + 1 for c in word])
+    plan = StepPlan(CANVAS, np.array(indices))
+    return make_batch(plan, DrawnWords(), lambda word: [alphabet.index(c) + 1 for c in word])
 
 
 def make_task(model, batch, options, steps):
     spec = spec_from_dict("ocr_recognition", model.spec)
     return Task(
-        loss=make_recognition_loss(spec, model.preprocess, options),
+        losses=make_recognition_losses(spec, model.preprocess, options),
+        parts=(DATASET,),
         params=model.variables["params"],
+        constants={},
         batch_stats=model.variables["batch_stats"],
         batches=lambda start, stop: iter([batch] * (stop - start)),
         steps_per_epoch=steps,
@@ -83,3 +93,54 @@ def test_eight_crops_are_learnt_by_heart(tiny_recognizer):
     assert losses[0][1] > 5 and losses[-1][1] < 0.1
     # With the running statistics, too.
     assert read(tiny_recognizer, outcome.variables, batch) == WORDS
+
+
+# --- the losses ---------------------------------------------------------------------------------
+
+
+def losses_of(model, batch, role, teacher=None, **options):
+    """The losses of a batch, as numpy arrays; nothing is random where nothing is augmented."""
+    spec = spec_from_dict("ocr_recognition", model.spec)
+    loss = make_recognition_losses(spec, model.preprocess, RecognitionOptions(**options))[role]
+    kept = {} if teacher is None else {TEACHER: teacher}
+    stats, key = model.variables["batch_stats"], jax.random.key(1)
+    call = jax.jit(lambda p, k, b: (r := loss(p, k, stats, b, key)) and (r.total, r.parts))
+    return jax.tree.map(np.asarray, call(model.variables["params"], kept, on_device(batch)))
+
+
+def test_the_rehearsal_is_weighed_and_not_augmented(tiny_recognizer):
+    batch = make_rows(tiny_recognizer.alphabet)
+    strong = AugmentOptions(100.0, brightness_variation=0.5)
+    plain, parts = losses_of(tiny_recognizer, batch, DATASET)
+    assert parts.keys() == {"dataset_loss"}
+    np.testing.assert_array_equal(parts["dataset_loss"], plain)
+    changed, _ = losses_of(tiny_recognizer, batch, DATASET, augmentation=strong)
+    assert np.abs(changed - plain).min() > 1e-6
+    total, parts = losses_of(
+        tiny_recognizer, batch, REHEARSAL, augmentation=strong, rehearsal_weight=0.25
+    )
+    assert parts.keys() == {"rehearsal_loss"}
+    np.testing.assert_allclose(parts["rehearsal_loss"], plain, rtol=1e-5)
+    np.testing.assert_allclose(total, 0.25 * plain, rtol=1e-5)
+
+
+def test_distillation_is_nothing_for_what_the_network_was(tiny_recognizer):
+    batch = make_rows(tiny_recognizer.alphabet)
+    options = {"rehearsal_weight": 0.0, "distillation_weight": 2.0}
+    same = tiny_recognizer.variables
+    total, parts = losses_of(tiny_recognizer, batch, REHEARSAL, same, **options)
+    np.testing.assert_allclose(parts["distillation_loss"], 0, atol=1e-4)
+    np.testing.assert_allclose(total, 2 * parts["distillation_loss"], atol=1e-6)
+    other = {**same, "params": jax.tree.map(lambda p: 0.5 * p, same["params"])}
+    total, parts = losses_of(tiny_recognizer, batch, REHEARSAL, other, **options)
+    assert parts["distillation_loss"].min() > 1e-3
+    np.testing.assert_allclose(total, 2 * parts["distillation_loss"], rtol=1e-6)
+
+
+def test_divergence_is_that_of_kullback_and_leibler():
+    rng = np.random.default_rng(0)
+    wanted, logits = rng.standard_normal((2, 3, 5, 4))
+    p, q = (np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True) for x in (wanted, logits))
+    expected = (p * np.log(p / q)).sum(axis=(1, 2))
+    np.testing.assert_allclose(divergence(wanted, logits), expected, rtol=1e-5)
+    np.testing.assert_allclose(divergence(wanted, wanted + 3.0), 0, atol=1e-5)
