@@ -1,6 +1,6 @@
 """Fine-tuning of the recognition on labelled word crops."""
 
-from deepocr_jax.finetune import FinetuneConfig
+from deepocr_jax.finetuning import FinetuneConfig
 
 
 def get_config() -> FinetuneConfig:

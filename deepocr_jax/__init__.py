@@ -67,7 +67,7 @@ if TYPE_CHECKING:
         UnknownParameterError,
         WeightsError,
     )
-    from deepocr_jax.finetune import FinetuneConfig, finetune
+    from deepocr_jax.finetuning import FinetuneConfig, finetune
     from deepocr_jax.handle_files import read_deep_ocr, write_deep_ocr
     from deepocr_jax.image import read_image
 
@@ -215,7 +215,7 @@ _HOMES = {
         "UnknownParameterError",
         "WeightsError",
     ),
-    "deepocr_jax.finetune": (
+    "deepocr_jax.finetuning": (
         "FinetuneConfig",
         "finetune",
     ),

@@ -16,7 +16,7 @@ import deepocr_jax
 NEEDS = {
     "deepocr_jax.display": ("matplotlib",),
     "deepocr_jax.dl_train": ("optax",),
-    "deepocr_jax.finetune": ("matplotlib", "optax"),
+    "deepocr_jax.finetuning": ("matplotlib", "optax"),
 }
 
 
@@ -44,6 +44,13 @@ def test_the_three_lists_agree():
     }
     assert typed == deepocr_jax._HOME_OF
     assert sorted(typed) == deepocr_jax.__all__
+
+
+def test_no_module_hides_a_public_name():
+    """Importing a module binds its name in the package."""
+    root = Path(deepocr_jax.__file__).parent
+    modules = {p.stem for p in root.glob("*.py")} | {p.parent.name for p in root.glob("*/*.py")}
+    assert not modules & set(deepocr_jax.__all__)
 
 
 def test_the_names_of_the_procedures():

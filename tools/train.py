@@ -39,7 +39,7 @@ def main() -> int:
             jax.distributed.initialize(
                 arguments.coordinator, arguments.processes, arguments.process
             )
-        from deepocr_jax.finetune import finetune
+        from deepocr_jax.finetuning import finetune
 
         report = finetune(config, arguments.workdir)
     except DeepOCRError as error:

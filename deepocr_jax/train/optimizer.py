@@ -80,12 +80,9 @@ class OptimizerOptions:
 
 def _is_size(value: Any) -> bool:
     """Whether a value is a finite number from 0 on."""
-    return (
-        isinstance(value, (int, float, np.integer, np.floating))
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-        and value >= 0
-    )
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        return False
+    return math.isfinite(value) and bool(value >= 0)
 
 
 def hyperparameters(options: OptimizerOptions, step: int, total_steps: int) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Those who watch a training: a progress bar, TensorBoard, and a request to stop."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -52,6 +53,8 @@ def tensorboard(folder: Path) -> Iterator[Watcher]:
     Raises:
         ModuleNotFoundError: The package tensorboard is missing (it needs no TensorFlow).
     """
+    # TensorBoard writes through TensorFlow where that is installed, which greets at length.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from tensorboard.summary import Writer
 
     writer = Writer(str(folder))

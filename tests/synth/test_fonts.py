@@ -1,10 +1,20 @@
 import shutil
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from deepocr_jax.errors import ParameterValueError
 from deepocr_jax.synth import fonts
 from deepocr_jax.synth.vocabulary import PRINTABLE_ASCII
+
+
+def test_the_packages_are_those_that_the_extra_installs():
+    path = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    extras = tomllib.loads(path.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    installed = {text.split(">")[0] for text in extras["train"]}
+    assert set(fonts.FONT_PACKAGES) <= installed
+    assert {name for name in installed if name.startswith("font")} <= set(fonts.FONT_PACKAGES)
 
 
 def test_fonts_of_packages_open_and_draw_ascii(font_paths):

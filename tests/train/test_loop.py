@@ -77,7 +77,9 @@ def test_history_and_reports_tell_the_whole_run():
     assert [r.step for r in reports] == list(range(STEPS))
     assert [r.epoch for r in reports] == [s // 4 for s in range(STEPS)]
     assert all(r.total_steps == STEPS and r.rows_per_s > 0 for r in reports)
-    assert all(r.metrics.keys() == {"total_loss", "absolute_error", "gradient_norm"} for r in reports)
+    assert all(
+        r.metrics.keys() == {"total_loss", "absolute_error", "gradient_norm"} for r in reports
+    )
     assert reports[2].hyper["learning_rate"] == pytest.approx(0.1)
     losses = [r.metrics["total_loss"] for r in reports]
     assert [loss for _, loss in history.losses] == losses

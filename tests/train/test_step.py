@@ -235,7 +235,9 @@ def test_a_program_for_each_shape():
         state, _ = step(state, [("linear", numbered(make_rows(0, rows=rows)))], rest)
     assert len(step._programs) == 2 and int(state.step) == 5
     for role in ("linear", "quiet"):
-        state, _ = step(state, [(role, numbered(make_rows(0))), ("linear", numbered(make_rows(1)))], rest)
+        state, _ = step(
+            state, [(role, numbered(make_rows(0))), ("linear", numbered(make_rows(1)))], rest
+        )
     assert len(step._programs) == 3 and int(state.step) == 7
 
 

@@ -31,6 +31,10 @@ ON_FAULTS = ("stop", "drop")
 SYNTHETIC = ("auto", "displays", "none")
 # An epoch has about so many crops of the dataset where synthetic ones are mixed in.
 OWN_CROPS_PER_EPOCH = 1200
+# A new look is learned by the convolutions. Where the neck learns as well, more of the old domain
+# is forgotten, and on seven-segment displays less is gained.
+HEAD = "head"
+FROZEN = (HEAD, "body/LCNet_0/Stem_0", "body/AttentionNeck_0")
 # Rendered crops that nothing is trained on: their seed differs from that of any rehearsal.
 REPORT_CROPS, REPORT_SEED = 500, 2**31 - 1
 
@@ -61,7 +65,8 @@ class FinetuneConfig:
         num_epochs: Epochs; 0: as many as `num_steps` take.
         num_steps: Steps, where `num_epochs` is 0.
         learning_rate: The largest.
-        frozen: Beginnings of the paths of parameters that stay.
+        frozen: Beginnings of the paths of parameters that stay; a head with new characters is
+            trained in any case.
         rehearsal_share: Share of each batch from the old domain.
         rehearsal_weight: Weight of reading the rehearsal right.
         distillation_weight: Weight of reading the rehearsal as before.
@@ -90,14 +95,14 @@ class FinetuneConfig:
     batch_size: int = 16
     batch_size_multiplier: int = 1
     num_epochs: int = 0
-    num_steps: int = 1000
-    learning_rate: float = 2e-4
-    frozen: tuple[str, ...] = ()
+    num_steps: int = 1200
+    learning_rate: float = 1.5e-4
+    frozen: tuple[str, ...] = FROZEN
     rehearsal_share: float = 0.375
-    rehearsal_weight: float = 0.0
+    rehearsal_weight: float = 0.5
     distillation_weight: float = 1.0
-    pretrained_share: float = 0.15
-    average_decay: float = 0.98
+    pretrained_share: float = 0.3
+    average_decay: float = 0.99
     augment: dict[str, float] | None = None
     precision: str = "float32"
     evaluation_interval_epochs: int = 1
@@ -151,7 +156,7 @@ def finetune(config: FinetuneConfig, workdir: str | os.PathLike[str]) -> Finetun
         raise ParameterValueError("dataset: expected the path of a dataset's JSON file, got none")
     enable_compilation_cache(model_cache_dir() / "xla")
     dataset = _read_datasets(config.dataset)
-    model = _prepared_model(config, dataset)
+    model, learned = _prepared_model(config, dataset)
     dataset = _sound_dataset(config, dataset, model)
     domains = _domains(config, dataset, model)
     before = _evaluate_once(folder / "before.json", domains, model)
@@ -159,7 +164,7 @@ def finetune(config: FinetuneConfig, workdir: str | os.PathLike[str]) -> Finetun
     outcome = train_dl_model(
         dataset,
         model,
-        _train_param(config, dataset, synthetic, folder),
+        _train_param(config, dataset, synthetic, learned, folder),
         start_epoch="resume",
         rehearsal=_rehearsal(config),
         synthetic=synthetic,
@@ -174,7 +179,8 @@ def _read_datasets(paths: str) -> DLDataset:
     return merge_dl_datasets([read_dl_dataset_ocr_recognition(p) for p in paths.split(",")])
 
 
-def _prepared_model(config: FinetuneConfig, dataset: DLDataset) -> DLModel:
+def _prepared_model(config: FinetuneConfig, dataset: DLDataset) -> tuple[DLModel, bool]:
+    """The model with its alphabet, and whether that has characters that it must learn."""
     model = read_dl_model(config.model)
     known = model.checkpoint.alphabet
     needed = dict.fromkeys(
@@ -187,7 +193,7 @@ def _prepared_model(config: FinetuneConfig, dataset: DLDataset) -> DLModel:
     for name in ("image_width", "batch_size", "batch_size_multiplier", "learning_rate"):
         set_dl_model_param(model, name, getattr(config, name))
     set_dl_model_param(model, "precision", config.precision)
-    return model
+    return model, not set(alphabet) <= set(known)
 
 
 def _sound_dataset(config: FinetuneConfig, dataset: DLDataset, model: DLModel) -> DLDataset:
@@ -271,7 +277,11 @@ def _synthetic(config: FinetuneConfig, dataset: DLDataset) -> CropSource | None:
 
 
 def _train_param(
-    config: FinetuneConfig, dataset: DLDataset, synthetic: CropSource | None, folder: Path
+    config: FinetuneConfig,
+    dataset: DLDataset,
+    synthetic: CropSource | None,
+    learned: bool,
+    folder: Path,
 ) -> DLTrainParam:
     samples, repeats = _training_samples(dataset), 1
     if synthetic is not None:
@@ -289,7 +299,7 @@ def _train_param(
         serialize=tuple({*config.serialize, "best"}),
         workdir=folder,
         average_decay=config.average_decay,
-        frozen=config.frozen,
+        frozen=tuple(p for p in config.frozen if not (learned and p == HEAD)),
         repeats=repeats,
         rehearsal_share=config.rehearsal_share,
         rehearsal_weight=config.rehearsal_weight,
