@@ -96,7 +96,7 @@ class FinetuneConfig:
     batch_size_multiplier: int = 1
     num_epochs: int = 0
     num_steps: int = 1200
-    learning_rate: float = 2e-4
+    learning_rate: float = 1e-4
     frozen: tuple[str, ...] = FROZEN
     rehearsal_share: float = 0.375
     rehearsal_weight: float = 0.5
