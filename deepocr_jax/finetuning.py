@@ -31,8 +31,8 @@ ON_FAULTS = ("stop", "drop")
 SYNTHETIC = ("auto", "displays", "none")
 # An epoch has about so many crops of the dataset where synthetic ones are mixed in.
 OWN_CROPS_PER_EPOCH = 1200
-# The head knows all characters already, and the first layers suit any image; trained, they cost time
-# and forget.
+# The head knows all characters already, and the first layers suit any image; trained, they cost
+# time and forget.
 HEAD = "head"
 FROZEN = (HEAD, "body/LCNet_0/Stem_0")
 # Rendered crops that nothing is trained on: their seed differs from that of any rehearsal.
