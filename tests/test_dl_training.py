@@ -124,8 +124,12 @@ def test_a_detector_is_refused(dataset, tiny_detector):
 def test_single_batches_overfit_eight_crops(model, rendered):
     deepocr_jax.set_dl_model_param(model, "learning_rate", 3e-3)
     samples = [{"image": rendered.crop(i), "word": rendered.word(i)} for i in range(8)]
-    losses = [train_dl_model_batch(samples, model)["total_loss"] for _ in range(280)]
-    assert losses[-1] < 0.1
+    # Which crops are rendered depends on the fonts that are installed, so how long it takes does.
+    for _ in range(1500):
+        loss = train_dl_model_batch(samples, model)["total_loss"]
+        if loss < 0.05:
+            break
+    assert loss < 0.1
     read = [r["word"] for r in deepocr_jax.apply_dl_model(samples, model)]
     assert read == [s["word"] for s in samples]
 
