@@ -159,7 +159,7 @@ def finetune(config: FinetuneConfig, workdir: str | os.PathLike[str]) -> Finetun
     model, learned = _prepared_model(config, dataset)
     dataset = _sound_dataset(config, dataset, model)
     domains = _domains(config, dataset, model)
-    before = _evaluate_once(folder / "before.json", domains, model)
+    before = _evaluate_once(folder / "before.json", config, domains, model)
     synthetic = _synthetic(config, dataset)
     outcome = train_dl_model(
         dataset,
@@ -239,13 +239,21 @@ def _figures(domains: dict[str, CropSource], model: DLModel) -> Figures:
     }
 
 
-def _evaluate_once(path: Path, domains: dict[str, CropSource], model: DLModel) -> Figures:
+def _evaluate_once(
+    path: Path, config: FinetuneConfig, domains: dict[str, CropSource], model: DLModel
+) -> Figures:
     """The figures at the beginning; a run that goes on finds them in its folder."""
+    recipe = repr(config)
     if path.is_file():
-        return json.loads(path.read_text(encoding="utf-8"))
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["recipe"] == recipe:
+            return kept["figures"]
     figures = _figures(domains, model)
     if jax.process_index() == 0:
-        path.write_text(json.dumps(figures, ensure_ascii=False), encoding="utf-8")
+        text = json.dumps({"recipe": recipe, "figures": figures}, ensure_ascii=False)
+        draft = path.with_suffix(".draft")
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
     return figures
 
 
