@@ -1,5 +1,6 @@
 """The training loop: steps, epochs, evaluations, saved states. One for every task."""
 
+import hashlib
 import math
 import time
 from collections import deque
@@ -92,7 +93,8 @@ class _Run:
         trained, kept = split_parameters(task.params, options.frozen)
         averaged = options.step.average_decay > 0
         fresh = init_state(trained, task.batch_stats, options.optimizer, options.seed, averaged)
-        self.state, self.history = _resume(workdir, fresh, task.fingerprint)
+        self.fingerprint = _fingerprint(task, options)
+        self.state, self.history = _resume(workdir, fresh, self.fingerprint)
         self.parallel = ParallelStep(task.losses, options.optimizer, options.step, compiler_options)
         # With several processes, `pmap` would delete the state's arrays before it has read them.
         self.state = self.parallel.replicate(self.state)
@@ -205,7 +207,7 @@ class _Run:
         self._drain()
         self.saved_at = time.monotonic()
         if self.workdir is not None:
-            progress = {"fingerprint": self.task.fingerprint, "history": asdict(self.history)}
+            progress = {"fingerprint": self.fingerprint, "history": asdict(self.history)}
             save_state(self.workdir / STATES_DIR, self.state, progress)
 
     def _finish(self, variables: Tree) -> None:
@@ -222,6 +224,13 @@ def on_device(batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
     size = len(batch["mask"])
     rows = np.arange(size, dtype=np.int32) + np.int32(size * jax.process_index())
     return {**{name: value for name, value in batch.items() if name != "image_id"}, "row": rows}
+
+
+def _fingerprint(task: Task, options: RunOptions) -> str:
+    """Of the task and of those options that decide on the parameters."""
+    deciding = (options.num_epochs, options.optimizer, options.step, options.frozen, options.seed)
+    digest = hashlib.sha256(repr(deciding).encode()).hexdigest()
+    return f"{task.fingerprint} {digest}"
 
 
 def _resume(

@@ -354,6 +354,15 @@ def test_a_folder_of_another_run_is_refused(tmp_path):
     assert train(linear_task(), OPTIONS, tmp_path).finished
 
 
+@pytest.mark.parametrize(
+    "options", [{"seed": 8}, {"num_epochs": 9}, {"optimizer": OptimizerOptions(learning_rate=0.5)}]
+)
+def test_a_run_goes_on_only_with_its_own_options(tmp_path, options):
+    train(linear_task(), OPTIONS, tmp_path)
+    with pytest.raises(ModelFileError, match="other options"):
+        train(linear_task(), changed(**options), tmp_path)
+
+
 def test_a_damaged_newest_state_costs_only_some_steps(tmp_path, straight):
     train(linear_task(), OPTIONS, tmp_path, stopping_at(6))
     (tmp_path / "states" / "00000006" / "state.json").write_text("{")
