@@ -95,7 +95,7 @@ class FinetuneConfig:
     batch_size: int = 16
     batch_size_multiplier: int = 1
     num_epochs: int = 0
-    num_steps: int = 1200
+    num_steps: int = 1000
     learning_rate: float = 1e-4
     frozen: tuple[str, ...] = FROZEN
     rehearsal_share: float = 0.375
