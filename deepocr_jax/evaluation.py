@@ -11,7 +11,7 @@ from deepocr_jax.checkpoint import ModelCheckpoint
 from deepocr_jax.infer.lines import RecognitionSettings
 from deepocr_jax.infer.pipeline import read_word_crops
 from deepocr_jax.infer.programs import resolve_devices
-from deepocr_jax.infer.recognizer import make_recognizer_net
+from deepocr_jax.infer.recognizer import least_confidence, make_recognizer_net
 from deepocr_jax.metrics.recognition import RecognitionMetrics
 from deepocr_jax.types import CropSource
 
@@ -47,7 +47,7 @@ def evaluate_recognition(
             crops = list(pool.map(source.crop, part))
             readings = read_word_crops(crops, net, settings, pool)
             for index, reading in zip(part, readings, strict=True):
-                confidence = min((c[0] for c in reading.confidences), default=0.0)
+                confidence = least_confidence(reading.confidences)
                 text = "".join(reading.text)
                 metrics.update(source.word(index), text, confidence, int(source.ids[index]))
     return _merged(metrics)

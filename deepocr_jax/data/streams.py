@@ -8,7 +8,7 @@ from itertools import count
 import numpy as np
 
 from deepocr_jax.data.plans import FILLING, StepPlan
-from deepocr_jax.data.word_checks import FRAME_STEP, LINE_HEIGHT
+from deepocr_jax.data.word_checks import FRAME_STEP, LINE_HEIGHT, frames_needed
 from deepocr_jax.errors import DatasetError
 from deepocr_jax.types import Batch, CropSource
 
@@ -46,14 +46,14 @@ def make_batch(
     }
     for row in np.flatnonzero(indices != FILLING):
         index = int(indices[row])
-        crop, label = source.crop(index), encode(source.word(index))
+        crop, word = source.crop(index), source.word(index)
+        label, needed = encode(word), frames_needed(word)
         batch["image_id"][row] = source.ids[index]
-        repeats = sum(a == b for a, b in zip(label, label[1:], strict=False))
-        if len(label) + repeats > frames:
+        if needed > frames:
             raise DatasetError(
-                f"Expected a word that fits into {frames} frames, got {source.word(index)!r} of "
-                f"image_id {source.ids[index]} ({len(label)} characters, {repeats} of them "
-                "doubled) on too narrow an image; drop the sample, as with drop_faulty."
+                f"Expected a word that fits into {frames} frames, got {word!r} of "
+                f"image_id {source.ids[index]} ({len(label)} characters, {needed - len(label)} of "
+                "them doubled) on too narrow an image; drop the sample, as with drop_faulty."
             )
         width = crop.shape[1]
         batch["image"][row, :, :width] = crop

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from deepocr_jax.data.word_crops import scale_crop
 from deepocr_jax.geometry.boxes import sub_boxes
-from deepocr_jax.geometry.crops import resize_image
 from deepocr_jax.infer.detector import Detection, DetectionSettings, DetectorNet, detect
 from deepocr_jax.infer.lines import (
     Line,
@@ -21,7 +21,6 @@ from deepocr_jax.infer.lines import (
 from deepocr_jax.infer.orientation import OrientationNet
 from deepocr_jax.infer.recognizer import (
     FRAME_PX,
-    LINE_HEIGHT,
     Reading,
     RecognizerNet,
     least_confidence,
@@ -212,9 +211,7 @@ def read_word_images(
     for image in images:
         if settings.alignment:
             image = align_crop(image)
-        height, width = image.shape[:2]
-        scaled = min(settings.max_width, max(8, math.ceil(LINE_HEIGHT * width / height)))
-        crops.append(resize_image(image, LINE_HEIGHT, scaled))
+        crops.append(scale_crop(image, settings.max_width))
     readings = read_word_crops(crops, net, settings, pool)
     return [CropReading(c, r) for c, r in zip(crops, readings, strict=True)]
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from deepocr_jax.errors import ParameterValueError
+from deepocr_jax.synth.layout import HEIGHT
 from deepocr_jax.synth.random_streams import Stream, random_stream
 from deepocr_jax.synth.segments import (
     DOT,
@@ -23,7 +24,6 @@ from deepocr_jax.types import ImageArray, IntArray
 _VERSION = 1
 DISPLAYED = "0123456789.-"
 """The characters of the numbers."""
-HEIGHT = 48
 SCALE = 2
 UNITS = ("kWh", "kW", "kVA", "V", "A", "Hz", "kg", "C", "CUM", "L1", "MD", "PF", "lb", "h")
 
