@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from deepocr_jax.finetuning import FinetuneConfig, finetune
     from deepocr_jax.handle_files import read_deep_ocr, write_deep_ocr
     from deepocr_jax.image import read_image
+    from deepocr_jax.streaming import StreamResult, read_stream
 
 __version__ = "0.1.0"
 
@@ -88,6 +89,7 @@ __all__ = [
     "ModelFileError",
     "ParameterError",
     "ParameterValueError",
+    "StreamResult",
     "TrainingDivergedError",
     "UnknownParameterError",
     "WeightsError",
@@ -120,6 +122,7 @@ __all__ = [
     "read_dl_model",
     "read_dl_samples",
     "read_image",
+    "read_stream",
     "set_deep_ocr_param",
     "set_dl_model_param",
     "split_dl_dataset",
@@ -224,6 +227,10 @@ _HOMES = {
         "write_deep_ocr",
     ),
     "deepocr_jax.image": ("read_image",),
+    "deepocr_jax.streaming": (
+        "StreamResult",
+        "read_stream",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -113,6 +113,11 @@ def _add_read(commands: Any) -> None:
     read.add_argument(
         "--json", action="store_true", help="print one JSON object an image, with boxes"
     )
+    read.add_argument(
+        "--output",
+        metavar="FILE",
+        help="add JSON lines to a file; images that it tells of already are not read again",
+    )
     _add_mode(read)
     _add_set(read)
     read.set_defaults(run=run_read)

@@ -8,55 +8,76 @@ import glob
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TextIO
 
 from deepocr_jax.cli_common import CommandError, open_handle, say
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from deepocr_jax.deep_ocr import DeepOCR
-    from deepocr_jax.errors import ImageError
+    from deepocr_jax.streaming import StreamResult
     from deepocr_jax.types import DeepOCRResult
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".jp2")
 """Endings of the files that are taken from folders."""
 
-# Images that are read together: enough to fill groups of lines, few enough to show progress, and
-# together at most this many pixels, as all of them are in memory at once.
-CHUNK_IMAGES = 8
-CHUNK_PIXELS = 2**26
-
 BOX_DIGITS = {"row": 3, "col": 3, "phi": 6, "length1": 3, "length2": 3}
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A path with its image (uint8 RGB [h, w, 3]), or with what is wrong with it."""
-
-    path: str
-    image: np.ndarray | ImageError
 
 
 def run_read(args: argparse.Namespace) -> int:
     """Reads images and prints what they say; 0 if all could be read, else 1.
 
     Raises:
-        CommandError: A path matches nothing, or the handle cannot be made.
+        CommandError: A path matches nothing, the handle cannot be made, or the output file is none
+            of ours.
     """
     paths = find_images(args.paths)
+    done = done_paths(args.output) if args.output else {}
+    left = [path for path in paths if path not in done]
+    failed = sum(done[path] for path in paths if path in done)
+    if len(left) < len(paths):
+        say(f"{args.output} has {len(paths) - len(left)} of {len(paths)} images already")
+    if not left:
+        return 1 if failed else 0
     handle = open_handle(args.mode, args.set)
-    failed = 0
-    with _progress(len(paths)) as bar:
-        for loaded, result in _read_all(paths, handle, args.mode):
-            failed += result is None
+    from deepocr_jax.streaming import read_stream
+
+    with _output(args.output) as out, _progress(len(left), args.output is not None) as bar:
+        for outcome in read_stream(left, handle, args.mode):
+            failed += outcome.error is not None
             with _above(bar):
-                _show(loaded, result, args.json, header=len(paths) > 1)
+                _show(outcome, out, args.json or args.output is not None, header=len(paths) > 1)
             if bar is not None:
                 bar.update()
     return 1 if failed else 0
+
+
+def done_paths(output: str) -> dict[str, bool]:
+    """The images that an output file tells of already, and whether they could not be read.
+
+    The last line of a run that was cut off is dropped from the file if it is not whole.
+
+    Raises:
+        CommandError: The file is not the output of `deepocr read --output`.
+    """
+    if not os.path.exists(output):
+        return {}
+    done: dict[str, bool] = {}
+    with open(output, "r+b") as file:
+        whole = 0
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                break
+            whole += len(line)
+            try:
+                entry = json.loads(line)
+                done[entry["path"]] = "error" in entry
+            except (ValueError, TypeError, KeyError):
+                raise CommandError(
+                    f"--output: line {number} of {output} is not of `deepocr read`; "
+                    "choose another file"
+                ) from None
+        file.truncate(whole)
+    return done
 
 
 def find_images(patterns: Sequence[str]) -> list[str]:
@@ -94,47 +115,22 @@ def _files(path: str) -> list[str]:
     return files
 
 
-def _read_all(
-    paths: Sequence[str], handle: DeepOCR, mode: str
-) -> Iterator[tuple[Loaded, DeepOCRResult | None]]:
-    """Reads images in chunks; gives them in the given order, with None for one that is broken."""
-    from deepocr_jax.deep_ocr import apply_deep_ocr, get_deep_ocr_param
-
-    for chunk in _chunks(paths, get_deep_ocr_param(handle, "image_max_pixels")):
-        images = [item.image for item in chunk if not isinstance(item.image, Exception)]
-        results = iter(apply_deep_ocr(images, handle, mode) if images else ())
-        for item in chunk:
-            result = None if isinstance(item.image, Exception) else next(results)
-            assert not isinstance(result, str)
-            yield item, result
-
-
-def _chunks(paths: Sequence[str], max_pixels: int) -> Iterator[list[Loaded]]:
-    from deepocr_jax.errors import ImageError
-    from deepocr_jax.image import read_image
-
-    chunk: list[Loaded] = []
-    pixels = 0
-    for path in paths:
-        try:
-            image = read_image(path, max_pixels)
-            pixels += image.shape[0] * image.shape[1]
-        except ImageError as error:
-            image = error
-        chunk.append(Loaded(path, image))
-        if len(chunk) == CHUNK_IMAGES or pixels >= CHUNK_PIXELS:
-            yield chunk
-            chunk, pixels = [], 0
-    if chunk:
-        yield chunk
-
-
 # --- output -------------------------------------------------------------------------------------
 
 
-def _progress(count: int) -> contextlib.AbstractContextManager[Any]:
+def _output(path: str | None) -> contextlib.AbstractContextManager[TextIO]:
+    """Where the lines go: a file that is added to, or the standard output."""
+    if path is None:
+        return contextlib.nullcontext(sys.stdout)
+    try:
+        return open(path, "a", encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise CommandError(f"--output: cannot write {path}: {error}") from error
+
+
+def _progress(count: int, to_file: bool) -> contextlib.AbstractContextManager[Any]:
     """A progress bar where someone watches several images; else None."""
-    if count < 2 or sys.stderr is None or not sys.stderr.isatty():
+    if (count < 2 and not to_file) or sys.stderr is None or not sys.stderr.isatty():
         return contextlib.nullcontext()
     from tqdm import tqdm
 
@@ -146,27 +142,27 @@ def _above(bar: Any) -> contextlib.AbstractContextManager[Any]:
     return contextlib.nullcontext() if bar is None else bar.external_write_mode()
 
 
-def _show(loaded: Loaded, result: DeepOCRResult | None, as_json: bool, header: bool) -> None:
+def _show(outcome: StreamResult, out: TextIO, as_json: bool, header: bool) -> None:
     """Prints what was read, or what is wrong with the image."""
-    path, image = loaded.path, loaded.image
-    if isinstance(image, Exception) or result is None:
+    path = outcome.source
+    if outcome.result is None:
         if as_json:
-            _print_json({"path": path, "error": str(image)})
-        say(image)
+            _print_json({"path": path, "error": str(outcome.error)}, out)
+        say(outcome.error)
     elif as_json:
-        _print_json({"path": path, **result_to_json(image, result)})
+        _print_json({"path": path, **result_to_json(outcome.image_size, outcome.result)}, out)
     else:
         lines = [f"== {path}"] if header else []
-        lines += result_to_lines(result)
+        lines += result_to_lines(outcome.result)
         if lines:
-            print("\n".join(lines), flush=True)
+            print("\n".join(lines), file=out, flush=True)
 
 
-def _print_json(entry: dict[str, Any]) -> None:
+def _print_json(entry: dict[str, Any], out: TextIO) -> None:
     # Escapes keep the line valid JSON where the output cannot hold every character.
-    encoding = getattr(sys.stdout, "encoding", None) or ""
+    encoding = getattr(out, "encoding", None) or ""
     plain = encoding.lower().replace("-", "").replace("_", "") == "utf8"
-    print(json.dumps(entry, ensure_ascii=not plain), flush=True)
+    print(json.dumps(entry, ensure_ascii=not plain), file=out, flush=True)
 
 
 def result_to_lines(result: DeepOCRResult) -> list[str]:
@@ -183,9 +179,9 @@ def result_to_lines(result: DeepOCRResult) -> list[str]:
     return [" ".join(line) for line in lines.values()]
 
 
-def result_to_json(image: np.ndarray, result: DeepOCRResult) -> dict[str, Any]:
+def result_to_json(image_size: tuple[int, int], result: DeepOCRResult) -> dict[str, Any]:
     """A result as JSON values; coordinates are in pixels of the image, angles in radians."""
-    entry: dict[str, Any] = {"width": image.shape[1], "height": image.shape[0]}
+    entry: dict[str, Any] = {"width": image_size[1], "height": image_size[0]}
     if "words" in result:
         count = len(result["words"]["row"])
         return {**entry, "words": [_word_to_json(result["words"], i) for i in range(count)]}

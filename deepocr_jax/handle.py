@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from deepocr_jax.checkpoint import ModelCheckpoint
-from deepocr_jax.errors import ParameterValueError
+from deepocr_jax.errors import ModeError, ParameterValueError
 from deepocr_jax.infer.detector import DetectionSettings, make_detector_net
 from deepocr_jax.infer.lines import RecognitionSettings
 from deepocr_jax.infer.orientation import make_orientation_net
@@ -17,6 +17,8 @@ from deepocr_jax.infer.recognizer import make_recognizer_net
 from deepocr_jax.parameters import Parameters
 from deepocr_jax.postprocess.db_regions import RegionParams
 from deepocr_jax.text.alphabet import class_columns
+
+MODES = ("auto", "detection", "recognition")
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,34 @@ def make_handle(
     if recognition is not None and not parameters.recognition_alphabet:
         state = with_parameters(state, recognition_alphabet=recognition.alphabet)
     return DeepOCR(rebuilt(state, ("detector", "recognizer", "orientation")))
+
+
+def check_mode(mode: str) -> None:
+    """Raises unless there is such a mode."""
+    if mode not in MODES:
+        raise ParameterValueError(f"mode: expected one of {', '.join(MODES)}, got {mode!r}")
+
+
+def resolve_mode(state: State, mode: str) -> str:
+    """What a mode means for a handle: "auto" is the mode of the one component where it has one.
+
+    Raises:
+        ParameterValueError: No such mode.
+        ModeError: The handle lacks a component that the mode needs.
+    """
+    check_mode(mode)
+    if mode == "auto" and state.recognition is None:
+        mode = "detection"
+    elif mode == "auto" and state.detection is None:
+        mode = "recognition"
+    needed = ("detection", "recognition") if mode == "auto" else (mode,)
+    missing = [c for c in needed if getattr(state, c) is None]
+    if missing:
+        raise ModeError(
+            f'mode "{mode}" needs the {missing[0]} component, which this handle lacks; '
+            f'create the handle with mode="auto" or mode="{missing[0]}"'
+        )
+    return mode
 
 
 def with_parameters(state: State, **values: Any) -> State:

@@ -12,8 +12,10 @@ import pytest
 from PIL import Image
 
 import deepocr_jax
-from deepocr_jax import cli, cli_read, deep_ocr
-from deepocr_jax.errors import UnknownParameterError, WeightsError
+from deepocr_jax import cli, cli_read, deep_ocr, streaming
+from deepocr_jax.errors import ImageError, UnknownParameterError, WeightsError
+from deepocr_jax.image import read_image
+from deepocr_jax.streaming import StreamResult
 
 SAMPLE = Path(deepocr_jax.__file__).parent / "assets" / "sample.png"
 CANDIDATES = [{"candidate": ["o", "0"], "confidence": [0.75, 0.25]}]
@@ -60,8 +62,18 @@ def calls(monkeypatch):
             del result["words"]["word"]
         return result if single else [result for _ in images]
 
+    def stream(paths, handle, mode="auto"):
+        for index, path in enumerate(paths):
+            try:
+                image = read_image(path)
+            except ImageError as error:
+                yield StreamResult(index, path, None, error, (0, 0))
+            else:
+                yield StreamResult(index, path, apply(image, handle, mode), None, image.shape[:2])
+
     monkeypatch.setattr(deep_ocr, "create_deep_ocr", create)
     monkeypatch.setattr(deep_ocr, "apply_deep_ocr", apply)
+    monkeypatch.setattr(streaming, "read_stream", stream)
     monkeypatch.setattr(deep_ocr, "get_deep_ocr_param", lambda handle, name: 2**28)
     monkeypatch.setattr(deep_ocr, "warm_up_deep_ocr", lambda handle: 42, raising=False)
     return calls
@@ -252,18 +264,45 @@ def test_parameters_and_mode_reach_the_library(folder, calls):
     assert calls == [("create", "recognition", parameters), ("apply", "recognition", 1)]
 
 
-def test_images_are_read_in_chunks_within_memory(folder, calls, monkeypatch):
-    paths = ["in/a.png"] * 10
-    monkeypatch.setattr(cli_read, "find_images", lambda patterns: paths)
-    assert cli.main(["read", "in"]) == 0
-    assert [c[2] for c in calls if c[0] == "apply"] == [8, 2]
+def test_output_file_is_added_to(folder, calls, capsys):
+    assert cli.main(["read", "in/a.png", "in/b.png", "--output", "o.jsonl"]) == 1
+    assert capsys.readouterr().out == ""
+    assert cli.main(["read", "in", "--output", "o.jsonl"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err == "deepocr: o.jsonl has 2 of 4 images already\n"
+    lines = [json.loads(x) for x in (folder / "o.jsonl").read_text("utf-8").splitlines()]
+    assert [x["path"] for x in lines] == ["in/a.png", "in/b.png", "in/c.PNG", "in/sub/d.jpg"]
+    assert [("error" in x) for x in lines] == [False, True, False, False]
     calls.clear()
-    monkeypatch.setattr(cli_read, "CHUNK_PIXELS", 3 * 30 * 20)
-    assert cli.main(["read", "in"]) == 0
-    assert [c[2] for c in calls if c[0] == "apply"] == [3, 3, 3, 1]
+    assert cli.main(["read", "in", "--output", "o.jsonl"]) == 1
+    assert calls == []
 
 
-def test_all_broken_needs_no_call(folder, calls, capsys):
+def test_line_that_was_cut_off_is_written_anew(folder, calls):
+    assert cli.main(["read", "in/a.png", "in/c.PNG", "--output", "o.jsonl"]) == 0
+    whole = (folder / "o.jsonl").read_bytes()
+    (folder / "o.jsonl").write_bytes(whole[:-20])
+    calls.clear()
+    assert cli.main(["read", "in/a.png", "in/c.PNG", "--output", "o.jsonl"]) == 0
+    assert (folder / "o.jsonl").read_bytes() == whole
+    assert [c[0] for c in calls] == ["create", "apply"]
+
+
+@pytest.mark.parametrize("content", [b"shopping list\n", b'{"a": 1}\n', b"[]\n", b"\xff\n"])
+def test_file_of_others_is_not_added_to(folder, calls, capsys, content):
+    (folder / "o.jsonl").write_bytes(content)
+    assert cli.main(["read", "in/a.png", "--output", "o.jsonl"]) == 2
+    assert "line 1 of o.jsonl is not of `deepocr read`" in capsys.readouterr().err
+    assert (folder / "o.jsonl").read_bytes() == content
+    assert calls == []
+
+
+def test_output_that_cannot_be_written(folder, calls, capsys):
+    assert cli.main(["read", "in/a.png", "--output", "gone/o.jsonl"]) == 2
+    assert "--output: cannot write gone/o.jsonl" in capsys.readouterr().err
+
+
+def test_all_broken(folder, calls, capsys):
     assert cli.main(["read", "in/b.png", "in/notes.txt"]) == 1
     assert capsys.readouterr().out == ""
     assert [c[0] for c in calls] == ["create"]

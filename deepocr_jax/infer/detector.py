@@ -16,7 +16,7 @@ from deepocr_jax.checkpoint import ModelCheckpoint
 from deepocr_jax.geometry.boxes import scale_boxes
 from deepocr_jax.geometry.crops import resize_image
 from deepocr_jax.infer.buckets import fit_canvas, tile_starts
-from deepocr_jax.infer.programs import Device, jit_for
+from deepocr_jax.infer.programs import Device, jit_for, with_fast_products
 from deepocr_jax.models.registry import make_model, spec_from_dict
 from deepocr_jax.postprocess.db_regions import RegionParams, find_regions
 from deepocr_jax.preprocess import Preprocess, normalize
@@ -73,7 +73,8 @@ def make_detector_net(
     spec = spec_from_dict(model.kind, model.spec)
     platform = devices[0].platform
     program = _program(spec, dtype, model.preprocess, platform)
-    replicas = tuple(jax.device_put(model.variables, device) for device in devices)
+    variables = with_fast_products(model.variables, platform)
+    replicas = tuple(jax.device_put(variables, device) for device in devices)
     return DetectorNet(platform, program, replicas)
 
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from deepocr_jax.models.layers import product
 from deepocr_jax.text.ctc import BLANK
 
 LANES = 512
@@ -33,8 +34,7 @@ def sliced_head(
 
 def logits(head: Any, features: jax.Array) -> jax.Array:
     """[m, f] frame features -> [m, c'] float32."""
-    kernel = head["kernel"].astype(features.dtype)
-    return (features @ kernel).astype(jnp.float32) + head["bias"]
+    return product(features, head["kernel"], jnp.float32) + head["bias"]
 
 
 def _lanes(values: jax.Array) -> jax.Array:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from deepocr_jax.checkpoint import ModelCheckpoint
-from deepocr_jax.infer.programs import Device, jit_for
+from deepocr_jax.infer.programs import Device, jit_for, with_fast_products
 from deepocr_jax.models.registry import make_model, spec_from_dict
 from deepocr_jax.preprocess import Preprocess, normalize
 
@@ -32,7 +32,8 @@ def make_orientation_net(
     """Puts the classifier onto a device."""
     spec = spec_from_dict(model.kind, model.spec)
     program = _program(spec, dtype, model.preprocess, device.platform)
-    return OrientationNet(program, jax.device_put(model.variables, device))
+    variables = with_fast_products(model.variables, device.platform)
+    return OrientationNet(program, jax.device_put(variables, device))
 
 
 @functools.lru_cache(maxsize=4)

@@ -1,7 +1,8 @@
 """Images -> words: the stages in a row, crops of all images of a call packed together."""
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -26,12 +27,12 @@ from deepocr_jax.infer.recognizer import (
     least_confidence,
     read_crops,
 )
+from deepocr_jax.infer.stages import work_ahead
 from deepocr_jax.postprocess.ink import align_crop
 from deepocr_jax.postprocess.reading_order import order_regions
 from deepocr_jax.postprocess.words import WordParams, WordSpan, cut_words
 
-# Pages whose crops are packed together; bounds the memory of a call with many images.
-PAGES_PER_PACK = 16
+PACKS_AHEAD = 1
 
 
 @dataclass(frozen=True)
@@ -89,34 +90,36 @@ class Page:
     line_index: list[int] = field(default_factory=list)
 
 
-def read_pages(
-    images: Sequence[np.ndarray],
+def read_packs(
+    packs: Iterable[Sequence[np.ndarray]],
     nets: Networks,
     settings: PageSettings,
-    pool: ThreadPoolExecutor | None = None,
-) -> list[Page]:
-    """Finds and reads the words of images.
+    pool: ThreadPoolExecutor,
+) -> Iterator[list[Page]]:
+    """Finds and reads the words of images, some of which are at hand at a time.
+
+    While one pack's crops are read, the next one's pages are searched.
 
     Args:
-        images: [h, w, 3] uint8 RGB each.
+        packs: [h, w, 3] uint8 RGB each; the crops of a pack's images are packed together.
         nets: With a detector; without a recognizer the pages' words are the regions found.
         settings: Parameters.
-        pool: Works on several images and groups side by side, if given.
+        pool: Works on several images and groups side by side.
 
-    Returns:
-        One page an image, independent of the other images.
+    Yields:
+        The pages of each pack, one an image, independent of the other images.
     """
-    pages: list[Page] = []
-    for start in range(0, len(images), PAGES_PER_PACK):
-        pages += _read_pack(images[start : start + PAGES_PER_PACK], nets, settings, pool)
-    return pages
+    read = functools.partial(_read_pack, nets=nets, settings=settings, pool=pool)
+    # Threads of their own: a pack waits for what it gives the pool.
+    with ThreadPoolExecutor(PACKS_AHEAD + 1, thread_name_prefix="deepocr-pack") as of_packs:
+        yield from work_ahead(read, packs, of_packs, PACKS_AHEAD)
 
 
 def _read_pack(
     images: Sequence[np.ndarray],
     nets: Networks,
     settings: PageSettings,
-    pool: ThreadPoolExecutor | None,
+    pool: ThreadPoolExecutor,
 ) -> list[Page]:
     assert nets.detector is not None
     found = detect(images, nets.detector, settings.detection, pool)
@@ -131,7 +134,7 @@ def _read_pack(
     def finish(index: int) -> Page:
         return _page(found[index], by_page[index], settings, nets.recognizer is not None)
 
-    return list((pool.map if pool else map)(finish, range(len(images))))
+    return [finish(i) for i in range(len(images))]
 
 
 def _make_lines(page: int, boxes: np.ndarray, settings: PageSettings) -> list[Line]:
@@ -200,20 +203,33 @@ class CropReading:
     reading: Reading
 
 
+def read_word_packs(
+    packs: Iterable[Sequence[np.ndarray]],
+    net: RecognizerNet,
+    settings: RecognitionSettings,
+    pool: ThreadPoolExecutor,
+) -> Iterator[list[CropReading]]:
+    """Reads images that are one tight word crop each ([h, w, 3] uint8 RGB); see `read_packs`."""
+    read = functools.partial(read_word_images, net=net, settings=settings, pool=pool)
+    with ThreadPoolExecutor(PACKS_AHEAD + 1, thread_name_prefix="deepocr-pack") as of_packs:
+        yield from work_ahead(read, packs, of_packs, PACKS_AHEAD)
+
+
 def read_word_images(
     images: Sequence[np.ndarray],
     net: RecognizerNet,
     settings: RecognitionSettings,
     pool: ThreadPoolExecutor | None = None,
 ) -> list[CropReading]:
-    """Reads images that are one tight word crop each ([h, w, 3] uint8 RGB)."""
-    crops = []
-    for image in images:
-        if settings.alignment:
-            image = align_crop(image)
-        crops.append(scale_crop(image, settings.max_width))
+    """Reads one pack of word crops."""
+    scale = functools.partial(_word_crop, settings=settings)
+    crops = list(pool.map(scale, images) if pool else map(scale, images))
     readings = read_word_crops(crops, net, settings, pool)
     return [CropReading(c, r) for c, r in zip(crops, readings, strict=True)]
+
+
+def _word_crop(image: np.ndarray, settings: RecognitionSettings) -> np.ndarray:
+    return scale_crop(align_crop(image) if settings.alignment else image, settings.max_width)
 
 
 def read_word_crops(

@@ -17,9 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from deepocr_jax.checkpoint import ModelCheckpoint
-from deepocr_jax.infer.buckets import line_width_bucket
+from deepocr_jax.infer.buckets import blank_beyond, line_width_bucket
 from deepocr_jax.infer.head import best_class, best_classes, logits, sliced_head, space_margin
-from deepocr_jax.infer.programs import Device, jit_for
+from deepocr_jax.infer.programs import Device, jit_for, with_fast_products
 from deepocr_jax.models.recognizer import RecognizerBody
 from deepocr_jax.models.registry import spec_from_dict
 from deepocr_jax.preprocess import Preprocess, normalize
@@ -28,7 +28,7 @@ from deepocr_jax.text.ctc import BLANK, Runs, find_runs
 LINE_HEIGHT = 48
 FRAME_PX = 8
 CANDIDATE_ROWS = 64
-CPU_GROUP_PX = 640
+CPU_GROUP_PX = 1024
 ACCELERATOR_GROUP_PX = 64 * 320
 
 
@@ -38,7 +38,8 @@ class RecognizerNet:
 
     Attributes:
         platform: Of its devices.
-        body: Program: (weights, crops, widths) -> (best classes, space margins, features).
+        body: Program: (weights, crops, widths, blank columns beyond) ->
+            (best classes, space margins, features).
         candidates: Program: (head, rows of features) -> (classes, confidences) of the best k.
         replicas: One (body variables, head) a device.
         characters: Class -> character; class 0, the blank, is "".
@@ -112,6 +113,7 @@ def make_recognizer_net(
     space = characters.index(" ") if " " in characters else BLANK
     head = sliced_head(model.variables["params"]["head"], columns, merged, space)
     body = {name: tree["body"] for name, tree in model.variables.items()}
+    body, head = (with_fast_products(x, platform) for x in (body, head))
     # One more than is shown, since the blank may be among them; a mapping can merge classes, too.
     fetched = 1 + num_candidates * (1 if np.array_equal(merged, identity) else 2)
     return RecognizerNet(
@@ -129,18 +131,18 @@ def make_recognizer_net(
 def _body_program(spec: Any, dtype: str, preprocess: Preprocess, platform: str) -> Any:
     network: Any = RecognizerBody(spec.body_only(), jnp.dtype(dtype))
 
-    def best_classes(weights: Any, crops: jax.Array, widths: jax.Array) -> Any:
+    def best_classes(weights: Any, crops: jax.Array, widths: jax.Array, beyond: int) -> Any:
         variables, head = weights
         inside = jnp.arange(crops.shape[2]) < widths[:, None]
         x = jnp.where(inside[:, None, :, None], normalize(crops, preprocess), 0.0)
-        features = network.apply(variables, x)
+        features = network.apply(variables, x, beyond=beyond)
         n, t, f = features.shape
         every = logits(head, features.reshape(n * t, f))
         best = best_class(every)
         margin = space_margin(every, best, head["space"])
         return best.reshape(n, t).astype(jnp.int32), margin.reshape(n, t), features
 
-    return jit_for(platform, best_classes)
+    return jit_for(platform, best_classes, static_argnums=3)
 
 
 @functools.lru_cache(maxsize=16)
@@ -176,7 +178,7 @@ def read_crops(
         One reading a crop, independent of the other crops.
     """
     groups = _make_groups(crops, max_width, net.platform, batch_size)
-    run = functools.partial(_run_group, crops, net)
+    run = functools.partial(_run_group, crops, net, max_width)
     numbers = range(len(groups))
     outcomes = list(pool.map(run, groups, numbers) if pool else map(run, groups, numbers))
     runs: list[Runs] = [find_runs(np.zeros(0, np.int32))] * len(crops)
@@ -221,6 +223,7 @@ def group_size(width: int, platform: str) -> int:
 def _run_group(
     crops: list[np.ndarray],
     net: RecognizerNet,
+    max_width: int,
     group: tuple[tuple[int, int], list[int]],
     number: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -232,7 +235,8 @@ def _run_group(
         batch[slot, :, : crop.shape[1]] = crop
         widths[slot] = crop.shape[1]
     weights = net.replicas[number % len(net.replicas)]
-    best, margins, features = net.body(weights, batch, widths)
+    beyond = blank_beyond(width, max_width)
+    best, margins, features = net.body(weights, batch, widths, beyond)
     return np.asarray(best), np.asarray(margins), np.asarray(features)
 
 

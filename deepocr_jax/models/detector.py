@@ -14,7 +14,6 @@ from deepocr_jax.models.layers import (
     Depthwise,
     Pointwise,
     SqueezeExcite,
-    depth_to_space,
     upsample_nearest,
 )
 from deepocr_jax.models.lcnet import LCNet, LCNetSpec
@@ -68,15 +67,18 @@ class DBHead(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """[n, h / 4, w / 4, c] -> [n, h, w], before the sigmoid."""
-        f = x.shape[-1] // 4
-        x = nn.relu(Conv(f, dtype=self.dtype)(x))
-        # A 2x2 transposed convolution of stride 2 is a product and a rearrangement.
-        x = Pointwise(4 * f, use_bias=False, dtype=self.dtype)(x)
+        n, h, w, c = x.shape
+        f, dtype = c // 4, self.dtype
+        x = nn.relu(Conv(f, dtype=dtype)(x))
+        # A 2x2 transposed convolution of stride 2 is a product and a rearrangement; of two of them
+        # the rearrangement can wait until there is one channel left.
+        x = Pointwise(4 * f, use_bias=False, dtype=dtype)(x).reshape(n, h, w, 4, f)
         bias = self.param("up_bias", nn.initializers.zeros_init(), (f,))
-        x = nn.relu(depth_to_space(x, 2) + bias.astype(self.dtype))
-        x = Pointwise(4, use_bias=False, dtype=self.dtype)(x)
+        x = nn.relu(x + bias.astype(dtype))
+        x = Pointwise(4, use_bias=False, dtype=dtype)(x)
         out_bias = self.param("out_bias", nn.initializers.zeros_init(), (1,))
-        return depth_to_space(x, 2)[..., 0] + out_bias.astype(self.dtype)
+        x = x.reshape(n, h, w, 2, 2, 2, 2).transpose(0, 1, 3, 5, 2, 4, 6)
+        return x.reshape(n, 4 * h, 4 * w) + out_bias.astype(dtype)
 
 
 class Detector(nn.Module):

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from deepocr_jax.models.batch_norm import BatchNorm
-from deepocr_jax.models.layers import Conv, Depthwise, Pointwise, SqueezeExcite
+from deepocr_jax.models.layers import Conv, Dense, Depthwise, Pointwise, SqueezeExcite
 
 
 @dataclass(frozen=True)
@@ -75,4 +75,4 @@ class OrientationClassifier(nn.Module):
         x = Pointwise(spec.last_features, use_bias=False, dtype=dtype)(x)
         x = nn.hard_swish(BatchNorm(dtype=dtype)(x, train))
         x = nn.max_pool(x, (2, 2), strides=(2, 2))
-        return nn.Dense(2, dtype=dtype)(jnp.mean(x, axis=(1, 2)))
+        return Dense(2, dtype=dtype)(jnp.mean(x, axis=(1, 2)))

@@ -16,11 +16,13 @@ class Ink:
     """The ink of a crop.
 
     Attributes:
-        mask: [h, w] uint8, 1 = ink, without neighbours' remains and ruled lines.
-        left, right, top, bottom: [n] extents of the connected parts; right and bottom exclusive.
+        labels: [h, w] the number of the connected part that a pixel belongs to; 0: none.
+        parts: [n] numbers of the parts that are ink, not neighbours' remains or ruled lines.
+        left, right, top, bottom: [n] extents of the parts; right and bottom exclusive.
     """
 
-    mask: np.ndarray
+    labels: np.ndarray
+    parts: np.ndarray
     left: np.ndarray
     right: np.ndarray
     top: np.ndarray
@@ -64,10 +66,8 @@ def find_ink(crop: np.ndarray, margin: float) -> Ink | None:
     kept = ~(neighbour | rule | speck)
     if not kept.any():
         return None
-    lookup = np.concatenate([[0], kept]).astype(np.uint8)
-    return Ink(
-        lookup[np.asarray(labels, np.intp)], left[kept], right[kept], top[kept], bottom[kept]
-    )
+    parts = np.flatnonzero(kept) + 1
+    return Ink(labels, parts, left[kept], right[kept], top[kept], bottom[kept])
 
 
 def _ink_mask(gray: np.ndarray) -> np.ndarray | None:
@@ -84,9 +84,13 @@ def _ink_mask(gray: np.ndarray) -> np.ndarray | None:
     return dark if is_dark else 1 - dark
 
 
-def column_gaps(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def column_gaps(ink: Ink) -> tuple[np.ndarray, np.ndarray]:
     """Runs of columns without ink: starts and stops (exclusive), including the outer ones."""
-    empty = np.concatenate([[0], (mask.max(axis=0) == 0).astype(np.int8), [0]])
+    # A connected part has ink in every column of its extent.
+    change = np.zeros(ink.labels.shape[1] + 1, np.int64)
+    np.add.at(change, ink.left, 1)
+    np.add.at(change, ink.right, -1)
+    empty = np.concatenate([[0], np.cumsum(change[:-1]) == 0, [0]]).astype(np.int8)
     edges = np.flatnonzero(np.diff(empty))
     return edges[::2], edges[1::2]
 
@@ -101,7 +105,7 @@ def align_crop(crop: np.ndarray, max_angle_rad: float = 0.6) -> np.ndarray:
     ink = find_ink(crop, 0.0)
     if ink is None:
         return crop
-    points = cv2.findNonZero(ink.mask)
+    points = cv2.findNonZero(np.isin(ink.labels, ink.parts).astype(np.uint8))
     (x, y), (width, height), degrees = cv2.minAreaRect(points)
     angle = np.deg2rad(degrees)
     if height > width:

@@ -71,7 +71,7 @@ def cut_words(
         The words from left to right.
     """
     ink = find_ink(crop, params.margin)
-    gaps = column_gaps(ink.mask) if ink is not None else (np.zeros(0, int), np.zeros(0, int))
+    gaps = column_gaps(ink) if ink is not None else (np.zeros(0, int), np.zeros(0, int))
     groups, cuts = _split(text, centres, space_margins, gaps, crop.shape, params)
     spans = []
     for characters, (begin, end) in zip(groups, cuts, strict=True):
@@ -123,17 +123,15 @@ def _between(gaps: Gaps, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For neighbouring characters the widest gap between their centres: widths and middles."""
     start, stop = gaps
     count = max(0, len(centres) - 1)
-    widths, middles = np.zeros(count), np.zeros(count)
-    for k in range(count):
-        low = np.maximum(start, centres[k])
-        high = np.minimum(stop, centres[k + 1])
-        clipped = high - low
-        if clipped.size and clipped.max() > 0:
-            best = int(np.argmax(clipped))
-            # The gap itself may reach past a centre, since frames are coarse.
-            widths[k] = stop[best] - start[best]
-            middles[k] = (start[best] + stop[best]) / 2
-    return widths, middles
+    if not count or not len(start):
+        return np.zeros(count), np.zeros(count)
+    low = np.maximum(start, centres[:-1, None])
+    clipped = np.minimum(stop, centres[1:, None]) - low
+    best = clipped.argmax(axis=1)
+    found = clipped[np.arange(count), best] > 0
+    # The gap itself may reach past a centre, since frames are coarse.
+    widths, middles = stop[best] - start[best], (start[best] + stop[best]) / 2
+    return np.where(found, widths, 0.0), np.where(found, middles, 0.0)
 
 
 def _ink_span(
@@ -147,7 +145,7 @@ def _ink_span(
     start = max(float(ink.left[mine].min()), begin - 1)
     stop = min(float(ink.right[mine].max()), end + 1)
     top, bottom = float(ink.top[mine].min()), float(ink.bottom[mine].max())
-    if bottom - top < 0.08 * ink.mask.shape[0] or stop <= start:
+    if bottom - top < 0.08 * ink.labels.shape[0] or stop <= start:
         return None
     return start - pad, stop + pad, top - pad, bottom + pad
 

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from deepocr_jax.models.layers import depth_to_space, depthwise, max_pool_2x2, upsample_nearest
+from deepocr_jax.models.detector import DBHead
+from deepocr_jax.models.layers import depthwise, max_pool_2x2, upsample_nearest
 from deepocr_jax.models.registry import (
     DETECTORS,
     KINDS,
@@ -144,15 +145,32 @@ def test_depthwise_is_a_grouped_convolution(kernel, strides, size):
     np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("factor", [2, 3])
-def test_depth_to_space_moves_channels_to_pixels(factor):
-    x = noise(2, 3, 4, factor * factor * 5)
-    expected = np.zeros((2, 3 * factor, 4 * factor, 5), np.float32)
-    for row in range(3 * factor):
-        for col in range(4 * factor):
-            block = 5 * (row % factor * factor + col % factor)
-            expected[:, row, col] = x[:, row // factor, col // factor, block : block + 5]
-    np.testing.assert_array_equal(depth_to_space(jnp.asarray(x), factor), expected)
+def test_detector_head_is_two_transposed_convolutions():
+    x = noise(2, 5, 4, 16)
+    head = DBHead()
+    variables = head.init(jax.random.key(0), x)
+    params = jax.tree.map(lambda v: v + 0.1 * noise(*v.shape, seed=v.size), variables)["params"]
+    conv = params["Conv_0"]["Conv_0"]
+    y = jax.lax.conv_general_dilated(
+        x, conv["kernel"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    y = np.maximum(y + conv["bias"], 0)
+    kernels = [params[f"Pointwise_{i}"]["Dense_0"]["kernel"] for i in (0, 1)]
+    y = np.maximum(transposed(y, kernels[0]) + params["up_bias"], 0)
+    expected = (transposed(y, kernels[1]) + params["out_bias"])[..., 0]
+    actual = head.apply({"params": params}, x)
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
+
+
+def transposed(x, kernel):
+    """Transposed convolution of kernel and stride 2; the kernel is [c, 2 * 2 * d]."""
+    n, h, w, c = x.shape
+    d = kernel.shape[1] // 4
+    y = np.zeros((n, 2 * h, 2 * w, d), np.float32)
+    for i in range(2):
+        for j in range(2):
+            y[:, i::2, j::2] = x @ kernel.reshape(c, 2, 2, d)[:, i, j]
+    return y
 
 
 @pytest.mark.parametrize("factor", [1, 2, 8])
@@ -164,7 +182,7 @@ def test_upsample_repeats_pixels(factor):
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 6), (5, 4)])
 def test_max_pool_looks_right_and_down(size):
-    x = noise(2, *size, 3) - 5  # Negative: padding with zeros would show.
+    x = np.abs(noise(2, *size, 3))
     expected = np.empty_like(x)
     for row in range(size[0]):
         for col in range(size[1]):
