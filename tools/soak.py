@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 import deepocr_jax
+from deepocr_jax.infer.compiled import PREPARED_EVENT
 
 PAGE = resource.getpagesize()
 SAMPLE = Path(deepocr_jax.__file__).parent / "assets" / "sample.png"
@@ -50,6 +51,9 @@ def soak(
     jax.monitoring.register_event_duration_secs_listener(
         # Fires for a program from the compilation cache, too.
         lambda event, _, **__: compiled.append(event) if "backend_compile" in event else None
+    )
+    jax.monitoring.register_event_listener(
+        lambda event, **__: compiled.append(event) if event == PREPARED_EVENT else None
     )
     deepocr_jax.warm_up_deep_ocr(handle)
     at_start, at_warm, memory = len(compiled), None, {}

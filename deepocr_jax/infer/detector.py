@@ -16,7 +16,8 @@ from deepocr_jax.checkpoint import ModelCheckpoint
 from deepocr_jax.geometry.boxes import scale_boxes
 from deepocr_jax.geometry.crops import resize_image
 from deepocr_jax.infer.buckets import fit_canvas, tile_starts
-from deepocr_jax.infer.programs import Device, jit_for, with_fast_products
+from deepocr_jax.infer.compiled import Program
+from deepocr_jax.infer.programs import Device, with_fast_products
 from deepocr_jax.models.registry import make_model, spec_from_dict
 from deepocr_jax.postprocess.db_regions import RegionParams, find_regions
 from deepocr_jax.preprocess import Preprocess, normalize
@@ -26,11 +27,10 @@ ACCELERATOR_BATCH = 8
 
 @dataclass(frozen=True)
 class DetectorNet:
-    """A detector ready to run: its program and its variables, one copy a device."""
+    """A detector ready to run: its program on each device, canvases -> text probabilities."""
 
     platform: str
-    program: Any
-    replicas: tuple[Any, ...]
+    replicas: tuple[Program, ...]
 
 
 @dataclass(frozen=True)
@@ -72,20 +72,18 @@ def make_detector_net(
     """Puts a detector onto its devices."""
     spec = spec_from_dict(model.kind, model.spec)
     platform = devices[0].platform
-    program = _program(spec, dtype, model.preprocess, platform)
+    scores = functools.partial(_scores, spec, dtype, model.preprocess)
+    identity = repr(["detector", spec, dtype, model.preprocess])
     variables = with_fast_products(model.variables, platform)
-    replicas = tuple(jax.device_put(variables, device) for device in devices)
-    return DetectorNet(platform, program, replicas)
+    replicas = tuple(Program(scores, variables, device, identity) for device in devices)
+    return DetectorNet(platform, replicas)
 
 
-@functools.lru_cache(maxsize=16)
-def _program(spec: Any, dtype: str, preprocess: Preprocess, platform: str) -> Any:
+def _scores(
+    spec: Any, dtype: str, preprocess: Preprocess, variables: Any, canvas: jax.Array
+) -> jax.Array:
     network: Any = make_model("ocr_detection", spec, jnp.dtype(dtype))
-
-    def scores(variables: Any, canvas: jax.Array) -> jax.Array:
-        return network.apply(variables, normalize(canvas, preprocess))
-
-    return jit_for(platform, scores)
+    return network.apply(variables, normalize(canvas, preprocess))
 
 
 @dataclass(frozen=True)
@@ -216,8 +214,7 @@ def run_tiles(
         batch = np.zeros((size, *tiles[members[0]].shape), np.uint8)
         for slot, index in enumerate(members):
             batch[slot] = tiles[index]
-        variables = net.replicas[number % len(net.replicas)]
-        return np.asarray(net.program(variables, batch))
+        return np.asarray(net.replicas[number % len(net.replicas)](batch))
 
     scores: list[np.ndarray] = [np.zeros(0)] * len(tiles)
     outcomes = pool.map(run, range(len(batches))) if pool else map(run, range(len(batches)))

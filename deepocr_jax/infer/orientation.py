@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from deepocr_jax.checkpoint import ModelCheckpoint
-from deepocr_jax.infer.programs import Device, jit_for, with_fast_products
+from deepocr_jax.infer.compiled import Program
+from deepocr_jax.infer.programs import Device, with_fast_products
 from deepocr_jax.models.registry import make_model, spec_from_dict
 from deepocr_jax.preprocess import Preprocess, normalize
 
@@ -20,10 +21,9 @@ GROUP = 8
 
 @dataclass(frozen=True)
 class OrientationNet:
-    """The classifier, ready to run."""
+    """The classifier, ready to run: crops and their widths -> probability of upside down."""
 
-    program: Any
-    variables: Any
+    program: Program
 
 
 def make_orientation_net(
@@ -31,21 +31,24 @@ def make_orientation_net(
 ) -> OrientationNet:
     """Puts the classifier onto a device."""
     spec = spec_from_dict(model.kind, model.spec)
-    program = _program(spec, dtype, model.preprocess, device.platform)
+    turned = functools.partial(_turned, spec, dtype, model.preprocess)
+    identity = repr(["orientation", spec, dtype, model.preprocess])
     variables = with_fast_products(model.variables, device.platform)
-    return OrientationNet(program, jax.device_put(variables, device))
+    return OrientationNet(Program(turned, variables, device, identity))
 
 
-@functools.lru_cache(maxsize=4)
-def _program(spec: Any, dtype: str, preprocess: Preprocess, platform: str) -> Any:
+def _turned(
+    spec: Any,
+    dtype: str,
+    preprocess: Preprocess,
+    variables: Any,
+    crops: jax.Array,
+    widths: jax.Array,
+) -> jax.Array:
     network: Any = make_model("ocr_orientation", spec, jnp.dtype(dtype))
-
-    def turned(variables: Any, crops: jax.Array, widths: jax.Array) -> jax.Array:
-        inside = jnp.arange(WIDTH) < widths[:, None]
-        x = jnp.where(inside[:, None, :, None], normalize(crops, preprocess), 0.0)
-        return jax.nn.softmax(network.apply(variables, x).astype(jnp.float32))[:, 1]
-
-    return jit_for(platform, turned)
+    inside = jnp.arange(WIDTH) < widths[:, None]
+    x = jnp.where(inside[:, None, :, None], normalize(crops, preprocess), 0.0)
+    return jax.nn.softmax(network.apply(variables, x).astype(jnp.float32))[:, 1]
 
 
 def turned_probability(crops: list[np.ndarray], net: OrientationNet) -> np.ndarray:
@@ -58,7 +61,7 @@ def turned_probability(crops: list[np.ndarray], net: OrientationNet) -> np.ndarr
         size = (int(widths[slot]), HEIGHT)
         batch[slot, :, : widths[slot]] = cv2.resize(crop, size, interpolation=cv2.INTER_AREA)
     parts = [
-        np.asarray(net.program(net.variables, batch[i : i + GROUP], widths[i : i + GROUP]))
+        np.asarray(net.program(batch[i : i + GROUP], widths[i : i + GROUP]))
         for i in range(0, len(batch), GROUP)
     ]
     return np.concatenate([*parts, np.zeros(0, np.float32)])[: len(crops)]

@@ -2,7 +2,6 @@
 
 import functools
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,24 +45,27 @@ def _known_options(options: dict[str, Any]) -> dict[str, Any]:
 
 
 @functools.cache
-def _inference_options(platform: str) -> dict[str, Any]:
+def inference_options(platform: str) -> dict[str, Any]:
+    """The compiler options for inference on a platform that the installed XLA knows."""
     if platform != "cpu":
         return {}
     return _known_options(BFLOAT16_OPTIONS if multiplies_bfloat16() else CPU_OPTIONS)
 
 
 @functools.cache
-def multiplies_bfloat16() -> bool:
-    """Whether this machine's processor has instructions for products of bfloat16 numbers.
-
-    Only Linux tells; elsewhere the answer is no.
-    """
+def cpu_flags() -> frozenset[str]:
+    """The processor's instruction sets; empty where the system does not tell (all but Linux)."""
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as lines:
-            flags = next((line for line in lines if line.startswith("flags")), "")
+            flags = next((x for x in lines if x.startswith(("flags", "Features"))), "")
     except OSError:
-        return False
-    return not BFLOAT16_INSTRUCTIONS.isdisjoint(flags.split())
+        return frozenset()
+    return frozenset(flags.partition(":")[2].split())
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether this machine's processor has instructions for products of bfloat16 numbers."""
+    return not BFLOAT16_INSTRUCTIONS.isdisjoint(cpu_flags())
 
 
 def with_fast_products(variables: Any, platform: str) -> Any:
@@ -79,11 +81,6 @@ def with_fast_products(variables: Any, platform: str) -> Any:
 def _fast_product(path: Any, value: Any) -> Any:
     is_matrix = path[-1].key == "kernel" and np.ndim(value) == 2
     return np.asarray(value, jnp.bfloat16) if is_matrix else value
-
-
-def jit_for(platform: str, function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
-    """`jax.jit` with the compiler options for inference on a platform."""
-    return jax.jit(function, compiler_options=_inference_options(platform), **options)
 
 
 def enable_compilation_cache(folder: Path) -> None:

@@ -18,8 +18,9 @@ import numpy as np
 
 from deepocr_jax.checkpoint import ModelCheckpoint
 from deepocr_jax.infer.buckets import blank_beyond, line_width_bucket
+from deepocr_jax.infer.compiled import Program
 from deepocr_jax.infer.head import best_class, best_classes, logits, sliced_head, space_margin
-from deepocr_jax.infer.programs import Device, jit_for, with_fast_products
+from deepocr_jax.infer.programs import Device, with_fast_products
 from deepocr_jax.models.recognizer import RecognizerBody
 from deepocr_jax.models.registry import spec_from_dict
 from deepocr_jax.preprocess import Preprocess, normalize
@@ -38,19 +39,17 @@ class RecognizerNet:
 
     Attributes:
         platform: Of its devices.
-        body: Program: (weights, crops, widths, blank columns beyond) ->
-            (best classes, space margins, features).
-        candidates: Program: (head, rows of features) -> (classes, confidences) of the best k.
-        replicas: One (body variables, head) a device.
+        readers: One a device: (crops, widths, blank columns beyond) -> (best classes, space
+            margins, features).
+        candidates: Rows of features -> (classes, confidences) of the best k.
         characters: Class -> character; class 0, the blank, is "".
         merged: Class -> the class that it is decoded as.
         features: Width of a frame's features.
     """
 
     platform: str
-    body: Any
-    candidates: Any
-    replicas: tuple[Any, ...]
+    readers: tuple[Program, ...]
+    candidates: Program
     characters: tuple[str, ...]
     merged: np.ndarray
     features: int
@@ -116,44 +115,49 @@ def make_recognizer_net(
     body, head = (with_fast_products(x, platform) for x in (body, head))
     # One more than is shown, since the blank may be among them; a mapping can merge classes, too.
     fetched = 1 + num_candidates * (1 if np.array_equal(merged, identity) else 2)
+    count = min(fetched, len(columns))
+    read = functools.partial(_best_classes, spec.body_only(), dtype, model.preprocess)
+    identity = repr(["recognizer", spec.body_only(), dtype, model.preprocess])
     return RecognizerNet(
         platform=platform,
-        body=_body_program(spec, dtype, model.preprocess, platform),
-        candidates=_candidates_program(min(fetched, len(columns)), platform),
-        replicas=tuple(jax.device_put((body, head), device) for device in devices),
+        readers=tuple(Program(read, (body, head), device, identity) for device in devices),
+        candidates=Program(
+            functools.partial(_best_candidates_of_rows, count), head, devices[0], f"best {count}"
+        ),
         characters=characters,
         merged=merged,
         features=spec.neck_features,
     )
 
 
-@functools.lru_cache(maxsize=16)
-def _body_program(spec: Any, dtype: str, preprocess: Preprocess, platform: str) -> Any:
-    network: Any = RecognizerBody(spec.body_only(), jnp.dtype(dtype))
+def _best_classes(
+    spec: Any,
+    dtype: str,
+    preprocess: Preprocess,
+    weights: Any,
+    crops: jax.Array,
+    widths: jax.Array,
+    beyond: int,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Best class and space margin of every frame, and its features."""
+    network: Any = RecognizerBody(spec, jnp.dtype(dtype))
+    variables, head = weights
+    inside = jnp.arange(crops.shape[2]) < widths[:, None]
+    x = jnp.where(inside[:, None, :, None], normalize(crops, preprocess), 0.0)
+    features = network.apply(variables, x, beyond=beyond)
+    n, t, f = features.shape
+    every = logits(head, features.reshape(n * t, f))
+    best = best_class(every)
+    margin = space_margin(every, best, head["space"])
+    return best.reshape(n, t).astype(jnp.int32), margin.reshape(n, t), features
 
-    def best_classes(weights: Any, crops: jax.Array, widths: jax.Array, beyond: int) -> Any:
-        variables, head = weights
-        inside = jnp.arange(crops.shape[2]) < widths[:, None]
-        x = jnp.where(inside[:, None, :, None], normalize(crops, preprocess), 0.0)
-        features = network.apply(variables, x, beyond=beyond)
-        n, t, f = features.shape
-        every = logits(head, features.reshape(n * t, f))
-        best = best_class(every)
-        margin = space_margin(every, best, head["space"])
-        return best.reshape(n, t).astype(jnp.int32), margin.reshape(n, t), features
 
-    return jit_for(platform, best_classes, static_argnums=3)
-
-
-@functools.lru_cache(maxsize=16)
-def _candidates_program(count: int, platform: str) -> Any:
-    def best_candidates(weights: Any, rows: jax.Array) -> Any:
-        every = logits(weights[1], rows)
-        values, classes = best_classes(every, count)
-        total = jnp.exp(every - values[:, :1]).sum(axis=-1, keepdims=True)
-        return jnp.exp(values - values[:, :1]) / total, classes
-
-    return jit_for(platform, best_candidates)
+def _best_candidates_of_rows(count: int, head: Any, rows: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Confidences and classes of the `count` best candidates of each row."""
+    every = logits(head, rows)
+    values, classes = best_classes(every, count)
+    total = jnp.exp(every - values[:, :1]).sum(axis=-1, keepdims=True)
+    return jnp.exp(values - values[:, :1]) / total, classes
 
 
 def read_crops(
@@ -234,9 +238,8 @@ def _run_group(
         crop = crops[index]
         batch[slot, :, : crop.shape[1]] = crop
         widths[slot] = crop.shape[1]
-    weights = net.replicas[number % len(net.replicas)]
-    beyond = blank_beyond(width, max_width)
-    best, margins, features = net.body(weights, batch, widths, beyond)
+    read = net.readers[number % len(net.readers)]
+    best, margins, features = read(batch, widths, beyond=blank_beyond(width, max_width))
     return np.asarray(best), np.asarray(margins), np.asarray(features)
 
 
@@ -258,7 +261,7 @@ def run_candidates(net: RecognizerNet, rows: np.ndarray) -> tuple[np.ndarray, np
     """Classes and confidences [m, k] of up to `CANDIDATE_ROWS` frames [m, f]."""
     count = len(rows)
     rows = np.pad(rows, ((0, CANDIDATE_ROWS - count), (0, 0)))
-    confidences, classes = net.candidates(net.replicas[0], rows)
+    confidences, classes = net.candidates(rows)
     return np.asarray(classes)[:count], np.asarray(confidences)[:count]
 
 

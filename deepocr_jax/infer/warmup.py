@@ -29,7 +29,7 @@ def warm_up(nets: Networks, settings: PageSettings) -> int:
             margin = BLANK_PX if blank_beyond(width, how.max_width) else 0
             blank = np.zeros((LINE_HEIGHT, width - margin, 3), np.uint8)
             size = how.batch_size or group_size(width, nets.recognizer.platform)
-            each = size * len(nets.recognizer.replicas)
+            each = size * len(nets.recognizer.readers)
             read_crops([blank] * each, nets.recognizer, how.max_width, 1, how.batch_size)
             count += 1
         run_candidates(nets.recognizer, np.zeros((1, nets.recognizer.features), np.float32))

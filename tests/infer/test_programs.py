@@ -14,9 +14,9 @@ from deepocr_jax.models.layers import Dense, product, to_bfloat16
 
 @pytest.fixture
 def fresh():
-    programs.multiplies_bfloat16.cache_clear()
+    programs.cpu_flags.cache_clear()
     yield
-    programs.multiplies_bfloat16.cache_clear()
+    programs.cpu_flags.cache_clear()
 
 
 def cpuinfo(monkeypatch, text):

@@ -7,7 +7,9 @@ import jax
 import numpy as np
 import pytest
 
-from deepocr_jax import apply_deep_ocr, set_deep_ocr_param, warm_up_deep_ocr
+from deepocr_jax import DeepOCR, apply_deep_ocr, set_deep_ocr_param, warm_up_deep_ocr
+from deepocr_jax.handle import rebuilt
+from deepocr_jax.infer import compiled
 
 pytestmark = pytest.mark.pretrained
 
@@ -48,9 +50,18 @@ def test_counter_sees_new_shapes_and_cached_programs(compilations):
     assert compilations[COMPILED] == 3
 
 
-def test_nothing_compiles_after_the_warm_up(handle, sample, compilations):
+@pytest.fixture
+def fresh_handle(handle, monkeypatch):
+    """A handle for which nothing is prepared, neither in this process nor on disk."""
     # What earlier tests compiled shall not hide what the warm-up forgets.
     jax.clear_caches()
+    compiled.forget_programs()
+    monkeypatch.setattr(compiled, "programs_folder", lambda: None)
+    return DeepOCR(rebuilt(handle.state, ("detector", "recognizer", "orientation")))
+
+
+def test_nothing_compiles_after_the_warm_up(fresh_handle, sample, compilations):
+    handle = fresh_handle
     small = next(images_of_mixed_sizes(sample, 1))
     apply_deep_ocr(small, handle)
     assert compilations[COMPILED] >= 2  # The counter sees a reader that was not warmed up.
