@@ -60,6 +60,13 @@ class Program:
             compiled = self._by_shape[key] = self._prepare(repr(key), arrays, static)
         return compiled(self._weights, *arrays)
 
+    def flops(self, *arrays: Any, **static: Any) -> float:
+        """Floating-point operations of a call, as XLA counts them before it optimizes."""
+        jitted = jax.jit(self._function, static_argnames=tuple(static))
+        counted = jitted.lower(self._weights, *arrays, **static).cost_analysis()
+        assert counted is not None
+        return float(counted["flops"])
+
     def _prepare(self, shapes: str, arrays: tuple[Any, ...], static: dict[str, Any]) -> Any:
         """The compiled function; of several threads that ask at once, one makes it."""
         told = repr([self._told, shapes, _told_of_machine(self._device.platform)])

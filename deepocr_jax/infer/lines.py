@@ -105,7 +105,7 @@ def set_upright(
         groups.setdefault((line.page, vertical), []).append(line)
     ballots = [sorted(g, key=_voter_rank)[:VOTERS] for g in groups.values()]
     voters = [x for ballot in ballots for x in ballot]
-    crops = [_crop(x, images, 4 * LINE_HEIGHT) for x in voters]
+    crops = [crop_line(x, images, 4 * LINE_HEIGHT) for x in voters]
     votes = turned_probability(crops, classifier)
     unsure: list[tuple[list[Line], list[Line]]] = []
     for group, ballot in zip(groups.values(), ballots, strict=True):
@@ -161,7 +161,7 @@ def read_lines(
     if classifier is None:
         return
     uncertain = [x for x in lines if DOUBTFUL <= x.confidence < UNCERTAIN]
-    crops = [_crop(x, images, 4 * LINE_HEIGHT) for x in uncertain]
+    crops = [crop_line(x, images, 4 * LINE_HEIGHT) for x in uncertain]
     turned = turned_probability(crops, classifier)
     doubtful = [x for x in lines if x.confidence < DOUBTFUL]
     doubtful += [x for x, p in zip(uncertain, turned, strict=True) if p > 0.5]
@@ -180,7 +180,7 @@ def read_once(
     pool: ThreadPoolExecutor | None = None,
 ) -> None:
     """Crops and reads the lines as they lie."""
-    crops = [_crop(line, images, settings.max_width) for line in lines]
+    crops = [crop_line(line, images, settings.max_width) for line in lines]
     readings = read_crops(
         crops, net, settings.max_width, settings.num_candidates, settings.batch_size, pool
     )
@@ -188,5 +188,6 @@ def read_once(
         line.crop, line.reading = crop, reading
 
 
-def _crop(line: Line, images: Sequence[np.ndarray], max_width: int) -> np.ndarray:
+def crop_line(line: Line, images: Sequence[np.ndarray], max_width: int) -> np.ndarray:
+    """A line cut out of its page and upright, uint8 [LINE_HEIGHT, w, 3]."""
     return crop_box(images[line.page], line.box, LINE_HEIGHT, line_width(line.box, max_width))

@@ -123,7 +123,7 @@ def _read_pack(
 ) -> list[Page]:
     assert nets.detector is not None
     found = detect(images, nets.detector, settings.detection, pool)
-    by_page = [_make_lines(i, x.boxes, settings) for i, x in enumerate(found)]
+    by_page = [make_lines(i, x.boxes, settings) for i, x in enumerate(found)]
     lines = [line for of_page in by_page for line in of_page]
     if settings.orientation_rad is None and nets.orientation is not None:
         set_upright(lines, images, nets.orientation, nets.recognizer, settings.recognition)
@@ -137,7 +137,8 @@ def _read_pack(
     return [finish(i) for i in range(len(images))]
 
 
-def _make_lines(page: int, boxes: np.ndarray, settings: PageSettings) -> list[Line]:
+def make_lines(page: int, boxes: np.ndarray, settings: PageSettings) -> list[Line]:
+    """The lines of a page's regions that are large enough, in their likely directions."""
     boxes = boxes[4 * boxes[:, 3] * boxes[:, 4] >= settings.min_word_area]
     if settings.orientation_rad is None:
         boxes = align_short_boxes(boxes)

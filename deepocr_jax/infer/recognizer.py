@@ -181,8 +181,8 @@ def read_crops(
     Returns:
         One reading a crop, independent of the other crops.
     """
-    groups = _make_groups(crops, max_width, net.platform, batch_size)
-    run = functools.partial(_run_group, crops, net, max_width)
+    groups = make_groups(crops, max_width, net.platform, batch_size)
+    run = functools.partial(run_group, crops, net, max_width)
     numbers = range(len(groups))
     outcomes = list(pool.map(run, groups, numbers) if pool else map(run, groups, numbers))
     runs: list[Runs] = [find_runs(np.zeros(0, np.int32))] * len(crops)
@@ -204,7 +204,7 @@ def read_crops(
     return readings
 
 
-def _make_groups(
+def make_groups(
     crops: list[np.ndarray], max_width: int, platform: str, batch_size: int
 ) -> list[tuple[tuple[int, int], list[int]]]:
     """Groups of crops of one width: ((group size, width), crop indices)."""
@@ -224,13 +224,14 @@ def group_size(width: int, platform: str) -> int:
     return max(1, pixels // width)
 
 
-def _run_group(
+def run_group(
     crops: list[np.ndarray],
     net: RecognizerNet,
     max_width: int,
     group: tuple[tuple[int, int], list[int]],
     number: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Best classes, space margins and features of a group's crops; `number` chooses the device."""
     (size, width), members = group
     batch = np.zeros((size, LINE_HEIGHT, width, 3), np.uint8)
     widths = np.zeros(size, np.int32)

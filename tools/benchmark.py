@@ -1,0 +1,276 @@
+"""Measures reading: every stage, the whole, and in turns a peer; what share of the limits is used.
+
+    python tools/benchmark.py --pages=FOLDER --crops=FOLDER --rounds=3 --peer=rapidocr \
+        --out=benchmarks/results/speed_cpu.json
+
+Folders of images; without them the sample and rendered words are taken. All of it is warm: what
+preparing the programs took is told apart. Nothing here needs TensorFlow.
+"""
+
+import argparse
+import json
+import platform
+import random
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from machine_peaks import machine_peaks
+
+import deepocr_jax as ocr
+from deepocr_jax.cli_read import find_images
+from deepocr_jax.handle import page_settings
+from deepocr_jax.infer.compiled import PREPARED_EVENT
+from deepocr_jax.infer.detector import detect, run_tiles
+from deepocr_jax.infer.lines import crop_line, read_lines, set_upright
+from deepocr_jax.infer.pipeline import Networks, PageSettings, line_words, make_lines
+from deepocr_jax.infer.recognizer import make_groups, run_group
+from deepocr_jax.postprocess.db_regions import find_regions
+from deepocr_jax.synth.text_lines import RenderedSource
+
+SAMPLE = Path(ocr.__file__).parent / "assets" / "sample.png"
+WORKERS = 2
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Median, least and largest."""
+    return {
+        "median": round(statistics.median(values), 4),
+        "least": round(min(values), 4),
+        "largest": round(max(values), 4),
+    }
+
+
+def milliseconds(function: Callable[[], Any], per: int, rounds: int) -> dict[str, float]:
+    """How long a call takes for each of `per` images."""
+    function()
+    values = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        function()
+        values.append(1e3 * (time.perf_counter() - start) / per)
+    return spread(values)
+
+
+def measure_stages(
+    images: list[np.ndarray], paths: list[str], nets: Networks, how: PageSettings, rounds: int
+) -> list[dict[str, Any]]:
+    """The stages of reading pages one after the other, each alone."""
+    detector, recognizer, classifier = nets.detector, nets.recognizer, nets.orientation
+    assert detector is not None and recognizer is not None and classifier is not None
+    stages: list[dict[str, Any]] = []
+    with ThreadPoolExecutor(WORKERS) as pool:
+        found = detect(images, detector, how.detection, pool)
+        canvases = [x.canvas for x in found]
+
+        def lines() -> list[Any]:
+            return [x for i, d in enumerate(found) for x in make_lines(i, d.boxes, how)]
+
+        def upright() -> list[Any]:
+            turned = lines()
+            set_upright(turned, images, classifier, recognizer, how.recognition)
+            return turned
+
+        def read(given: list[Any]) -> None:
+            read_lines(given, images, recognizer, how.recognition, pool, classifier)
+
+        ready = upright()
+        crops = [crop_line(x, images, how.recognition.max_width) for x in ready]
+        read(ready)
+        width = how.recognition.max_width
+        groups = make_groups(crops, width, recognizer.platform, how.recognition.batch_size)
+
+        def networks() -> None:
+            run = lambda n: run_group(crops, recognizer, width, groups[n], n)  # noqa: E731
+            list(pool.map(run, range(len(groups))))
+
+        cases: list[tuple[str, Callable[[], Any]]] = [
+            ("decoding", lambda: list(pool.map(ocr.read_image, paths))),
+            ("detection, network", lambda: run_tiles(canvases, detector, 0, pool)),
+            (
+                "detection, boxes",
+                lambda: [find_regions(x.scores, how.detection.regions) for x in found],
+            ),
+            ("which way up", upright),
+            ("crops", lambda: [crop_line(x, images, width) for x in ready]),
+            ("recognition, networks", networks),
+            ("recognition, whole", lambda: read(ready)),
+            ("words", lambda: [line_words(x, how) for x in ready]),
+        ]
+        for name, function in cases:
+            stages.append({"stage": name, "ms": milliseconds(function, len(images), rounds)})
+        tiles = {c.shape for c in canvases}
+        work = sum(detector.replicas[0].flops(np.zeros((1, *s), np.uint8)) for s in tiles) / len(
+            tiles
+        )
+        stages[1]["gflop"] = round(work / 1e9, 2)
+        computed = sum(size * w for (size, w), _ in groups)
+        sample = (np.zeros((2, 48, 320, 3), np.uint8), np.zeros(2, np.int32))
+        work = recognizer.readers[0].flops(*sample, beyond=0) / 640 * computed / len(images)
+        stages[5]["gflop"] = round(work / 1e9, 2)
+        stages[5]["crops"] = round(len(crops) / len(images), 1)
+        stages[5]["columns_computed"] = round(computed / len(images))
+        stages[5]["padding_waste"] = round(1 - sum(c.shape[1] for c in crops) / computed, 3)
+    return stages
+
+
+def peer_reader(name: str, mode: str, threads: int) -> Callable[[list[np.ndarray]], None]:
+    """Reads RGB images one by one with another library."""
+    if name != "rapidocr":
+        raise SystemExit(f'--peer: expected "rapidocr" or "none", got {name!r}')
+    from rapidocr import RapidOCR
+
+    engine = RapidOCR(
+        params={
+            "Global.log_level": "error",
+            "EngineConfig.onnxruntime.intra_op_num_threads": threads,
+        }
+    )
+    kind = {"return_word_box": True} if mode == "auto" else {"use_det": False, "use_rec": True}
+
+    def read(images: list[np.ndarray]) -> None:
+        for image in images:
+            engine(np.ascontiguousarray(image[:, :, ::-1]), use_cls=False, **kind)
+
+    return read
+
+
+def in_turns(images: list[np.ndarray], mode: str, peer: str, rounds: int) -> dict[str, Any]:
+    """Images a second of this library and of a peer, and the ratio, a round each in turns."""
+    handle = ocr.create_deep_ocr(mode)
+    seconds_before = PREPARED.total
+    start = time.perf_counter()
+    ocr.apply_deep_ocr(images, handle, mode)
+    report: dict[str, Any] = {
+        "mode": mode,
+        "images": len(images),
+        "first_call_s": round(time.perf_counter() - start, 2),
+        "programs_prepared": PREPARED.total - seconds_before,
+    }
+    theirs = None if peer == "none" else peer_reader(peer, mode, WORKERS)
+    if theirs:
+        theirs(images[:2])
+    ours_s, theirs_s = [], []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        ocr.apply_deep_ocr(images, handle, mode)
+        ours_s.append(len(images) / (time.perf_counter() - start))
+        if theirs:
+            start = time.perf_counter()
+            theirs(images)
+            theirs_s.append(len(images) / (time.perf_counter() - start))
+    report["ours_per_s"] = spread(ours_s)
+    if theirs:
+        report[f"{peer}_per_s"] = spread(theirs_s)
+        report["ratio"] = spread([a / b for a, b in zip(ours_s, theirs_s, strict=True)])
+    return report
+
+
+class _Prepared:
+    """Counts the programs that were compiled or loaded."""
+
+    total = 0
+
+    def __call__(self, event: str, **_: Any) -> None:
+        self.total += event == PREPARED_EVENT
+
+
+PREPARED = _Prepared()
+
+
+def sample_paths(folder: Path | None, count: int) -> list[str]:
+    """Some images of a folder, the same ones every time; the sample without a folder."""
+    if folder is None:
+        return [str(SAMPLE)] * min(count, 8)
+    paths = find_images([str(folder)])
+    return paths if len(paths) <= count else sorted(random.Random(0).sample(paths, count))
+
+
+def word_images(folder: Path | None, count: int) -> list[np.ndarray]:
+    """Word crops of a folder, or rendered ones."""
+    if folder is None:
+        rendered = RenderedSource(count)
+        return [rendered.crop(i) for i in range(count)]
+    return [ocr.read_image(p) for p in sample_paths(folder, count)]
+
+
+def table(report: dict[str, Any]) -> str:
+    """The figures as Markdown."""
+    rows = ["| Stage | ms a page | GFLOP | share of the peak |", "| --- | --- | --- | --- |"]
+    peak = max(report["peaks"]["float32"], report["peaks"]["bfloat16"])
+    for x in report["stages"]:
+        share = 1e12 * x["gflop"] / x["ms"]["median"] / peak if "gflop" in x else None
+        told = "" if share is None else f"{100 * share:.0f} %"
+        rows.append(f"| {x['stage']} | {x['ms']['median']:.1f} | {x.get('gflop', '')} | {told} |")
+    rows += ["", "| Whole | images a second | ratio to the peer |", "| --- | --- | --- |"]
+    for x in report["whole"]:
+        ratio = x["ratio"]["median"] if "ratio" in x else ""
+        rows.append(f"| {x['what']} | {x['ours_per_s']['median']:.2f} | {ratio} |")
+    return "\n".join(rows)
+
+
+def versions() -> dict[str, str]:
+    """Of what is measured, as far as it is installed."""
+    found = {}
+    for name in ("jax", "jaxlib", "flax", "numpy", "rapidocr", "onnxruntime"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return {"python": platform.python_version(), **found}
+
+
+def main() -> None:
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pages", type=Path, action="append", default=[])
+    parser.add_argument("--crops", type=Path, action="append", default=[])
+    parser.add_argument("--count", type=int, default=40, help="pages of each folder at most")
+    parser.add_argument("--crop_count", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peer", default="none")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    jax.monitoring.register_event_listener(PREPARED)
+    state = ocr.create_deep_ocr().state
+    whole, stages = [], []
+    for folder in args.pages or [None]:
+        paths = sample_paths(folder, args.count)
+        images = [ocr.read_image(p) for p in paths]
+        name = "the sample" if folder is None else folder.name
+        whole.append({"what": f"pages, {name}", **in_turns(images, "auto", args.peer, args.rounds)})
+        if not stages:
+            how = page_settings(state.parameters)
+            stages = measure_stages(images, paths, state.nets, how, args.rounds)
+    for folder in args.crops or [None]:
+        images = word_images(folder, args.crop_count)
+        name = "rendered" if folder is None else folder.name
+        turns = in_turns(images, "recognition", args.peer, args.rounds)
+        whole.append({"what": f"word crops, {name}", **turns})
+    device = jax.local_devices()[0]
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout
+    report = {
+        "date": str(date.today()),
+        "device": f"{jax.local_device_count()} x {device.device_kind}",
+        "processor": platform.processor() or platform.machine(),
+        "versions": versions(),
+        "commit": commit.strip(),
+        "peaks": {k: float(f"{v:.4g}") for k, v in machine_peaks(device).items()},
+        "stages": stages,
+        "whole": whole,
+    }
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(table(report))
+
+
+if __name__ == "__main__":
+    main()
