@@ -10,7 +10,7 @@ from deepocr_jax.dl_model import load_model
 from deepocr_jax.errors import ImageBatchError, ImageFormatError, UnknownParameterError
 from deepocr_jax.handle import DeepOCR, check_mode, make_handle, page_settings
 from deepocr_jax.handle_parameters import GETTERS, SETTERS, check_component
-from deepocr_jax.infer.programs import enable_compilation_cache
+from deepocr_jax.infer.compiled import keep_programs
 from deepocr_jax.infer.warmup import warm_up
 from deepocr_jax.parameters import Parameters
 from deepocr_jax.pretrained import load_pretrained, model_cache_dir
@@ -36,7 +36,7 @@ def create_deep_ocr(mode: str = "auto", **params: Any) -> DeepOCR:
         ModelFileError, WeightsError: A model cannot be had.
     """
     check_mode(mode)
-    enable_compilation_cache(model_cache_dir() / "xla")
+    keep_programs(model_cache_dir() / "programs")
     detection = recognition = orientation = None
     if mode != "recognition":
         source = params.pop("detection_model", "pretrained_deep_ocr_detection")

@@ -11,7 +11,7 @@ from deepocr_jax.data.sources import DatasetSource
 from deepocr_jax.dl_model import DLModel, apply_dl_model
 from deepocr_jax.errors import DatasetError, ParameterValueError
 from deepocr_jax.evaluation import evaluate_recognition
-from deepocr_jax.infer.programs import enable_compilation_cache
+from deepocr_jax.infer.compiled import keep_programs
 from deepocr_jax.metrics.detection import DetectionMetrics
 from deepocr_jax.pretrained import model_cache_dir
 from deepocr_jax.types import DLDataset
@@ -54,7 +54,7 @@ def evaluate_dl_model(
             f"no sample has {key!r} == {value!r}; expected one at least. split_dl_dataset makes "
             "the splits"
         )
-    enable_compilation_cache(model_cache_dir() / "xla")
+    keep_programs(model_cache_dir() / "programs")
     if model.checkpoint.kind == "ocr_recognition":
         source = DatasetSource(dataset, indices, model.training.image_width)
         device, width = model.training.device, model.training.image_width

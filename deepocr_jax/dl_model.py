@@ -11,9 +11,10 @@ import numpy as np
 from deepocr_jax.checkpoint import ModelCheckpoint, read_checkpoint, write_checkpoint
 from deepocr_jax.errors import ModelFileError, ParameterValueError
 from deepocr_jax.image import as_rgb
+from deepocr_jax.infer.compiled import keep_programs
 from deepocr_jax.infer.detector import DetectionSettings, detect, make_detector_net
 from deepocr_jax.infer.pipeline import RecognitionSettings, read_word_images
-from deepocr_jax.infer.programs import enable_compilation_cache, resolve_devices
+from deepocr_jax.infer.programs import resolve_devices
 from deepocr_jax.infer.recognizer import Reading, least_confidence, make_recognizer_net
 from deepocr_jax.models.head import change_head
 from deepocr_jax.models.registry import spec_from_dict
@@ -142,7 +143,7 @@ def apply_dl_model(
         if "image" not in sample:
             raise ParameterValueError(f"sample {index} has no 'image'; it has {sorted(sample)}")
     images = [as_rgb(np.asarray(s["image"])) for s in batch]
-    enable_compilation_cache(model_cache_dir() / "xla")
+    keep_programs(model_cache_dir() / "programs")
     if model.checkpoint.kind == "ocr_recognition":
         return _recognize(images, model)
     if model.checkpoint.kind == "ocr_detection":

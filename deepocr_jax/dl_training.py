@@ -21,6 +21,7 @@ from deepocr_jax.dl_model import DLModel
 from deepocr_jax.dl_train_param import DLTrainParam
 from deepocr_jax.errors import ModelFileError, ParameterValueError, TrainingDivergedError
 from deepocr_jax.image import as_rgb
+from deepocr_jax.infer.compiled import keep_programs
 from deepocr_jax.infer.programs import compiler_options, enable_compilation_cache
 from deepocr_jax.models.registry import spec_from_dict
 from deepocr_jax.pretrained import model_cache_dir
@@ -213,6 +214,7 @@ def _rehearsal_source(
 
 def _run(task: Task, options: RunOptions, param: DLTrainParam, workdir: Path | None) -> Outcome:
     enable_compilation_cache(model_cache_dir() / "xla")
+    keep_programs(model_cache_dir() / "programs")
     first = jax.process_index() == 0
     with ExitStack() as stack:
         watchers: list[Watcher] = []

@@ -20,6 +20,7 @@ from deepocr_jax.dl_train_param import DLTrainParam, create_dl_train_param
 from deepocr_jax.dl_training import DLTrainOutcome, train_dl_model
 from deepocr_jax.errors import DatasetError, ParameterValueError
 from deepocr_jax.evaluation import evaluate_recognition
+from deepocr_jax.infer.compiled import keep_programs
 from deepocr_jax.infer.programs import enable_compilation_cache
 from deepocr_jax.metrics.tables import compare, format_confusions, format_worst
 from deepocr_jax.pretrained import model_cache_dir
@@ -155,6 +156,7 @@ def finetune(config: FinetuneConfig, workdir: str | os.PathLike[str]) -> Finetun
     if not config.dataset:
         raise ParameterValueError("dataset: expected the path of a dataset's JSON file, got none")
     enable_compilation_cache(model_cache_dir() / "xla")
+    keep_programs(model_cache_dir() / "programs")
     dataset = _read_datasets(config.dataset)
     model, learned = _prepared_model(config, dataset)
     dataset = _sound_dataset(config, dataset, model)

@@ -11,7 +11,7 @@ from deepocr_jax.dl_model import load_model
 from deepocr_jax.errors import ModelFileError, ParameterError
 from deepocr_jax.handle import DeepOCR, make_handle
 from deepocr_jax.handle_parameters import parse_mapping
-from deepocr_jax.infer.programs import enable_compilation_cache
+from deepocr_jax.infer.compiled import keep_programs
 from deepocr_jax.parameters import PARSERS, Parameters
 from deepocr_jax.pretrained import model_cache_dir
 from deepocr_jax.text.alphabet import check_alphabet
@@ -54,7 +54,7 @@ def read_deep_ocr(path: str | os.PathLike[str]) -> DeepOCR:
     """
     folder = Path(path)
     description = read_description(folder, HANDLE_FILE, HANDLE_FORMAT, 1)
-    enable_compilation_cache(model_cache_dir() / "xla")
+    keep_programs(model_cache_dir() / "programs")
     try:
         components = list(description["components"])
         if not set(components) <= set(COMPONENTS) or not components:

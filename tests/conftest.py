@@ -42,9 +42,11 @@ def cache_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def program_cache(cache_folder):
+    from deepocr_jax.infer.compiled import keep_programs
     from deepocr_jax.infer.programs import enable_compilation_cache
 
     enable_compilation_cache(cache_folder / "xla")
+    keep_programs(cache_folder / "programs")
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,7 @@ _SOURCES = ("models", "infer", "text", "preprocess.py")
 
 _prepared: dict[str, Future[Any]] = {}
 _lock = Lock()
+_folder: Path | None = None
 
 
 class Program:
@@ -84,7 +85,7 @@ class Program:
 
     def _load_or_compile(self, name: str, arrays: tuple[Any, ...], static: dict[str, Any]) -> Any:
         jax.monitoring.record_event(PREPARED_EVENT)
-        folder = programs_folder()
+        folder = _folder
         compiled = _load(folder / name, self._device) if folder else None
         if compiled is None:
             options = inference_options(self._device.platform)
@@ -93,8 +94,33 @@ class Program:
             )
             compiled = jitted.lower(self._weights, *arrays, **static).compile()
             if folder:
-                _keep(compiled, folder / name)
+                self._keep(compiled, folder / name, arrays)
         return compiled
+
+    def _keep(self, compiled: Any, path: Path, arrays: tuple[Any, ...]) -> None:
+        """Writes a program in one piece, so that other processes see it whole or not at all."""
+        content = pickle.dumps(serialize_executable.serialize(compiled))
+        try:
+            jax.block_until_ready(_loaded(content, self._device)(self._weights, *arrays))
+        except jax.errors.JaxRuntimeError:
+            # What JAX took out of its own cache lacks its functions when it is written again. Then
+            # that cache has to do.
+            return
+        handle, draft = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(draft, path)
+
+
+def keep_programs(folder: Path) -> None:
+    """From now on compiled programs are kept in a folder, and loaded from it.
+
+    Unless the environment has JAX_ENABLE_COMPILATION_CACHE=0.
+    """
+    global _folder
+    if os.environ.get("JAX_ENABLE_COMPILATION_CACHE") != "0":
+        folder.mkdir(parents=True, exist_ok=True)
+        _folder = folder
 
 
 def forget_programs() -> None:
@@ -103,22 +129,10 @@ def forget_programs() -> None:
         _prepared.clear()
 
 
-def programs_folder() -> Path | None:
-    """Where programs are kept: inside JAX's compilation cache; None if there is none on disk."""
-    place = jax.config.values["jax_compilation_cache_dir"]
-    switched_off = not jax.config.values["jax_enable_compilation_cache"]
-    if not place or switched_off or "://" in str(place):
-        return None
-    return Path(place) / "deepocr_jax"
-
-
 def _load(path: Path, device: Device) -> Any:
     """The program in a file; None where there is none, or none that this JAX can load."""
     try:
-        payload, in_tree, out_tree = pickle.loads(path.read_bytes())
-        return serialize_executable.deserialize_and_load(
-            payload, in_tree, out_tree, backend=device.client, execution_devices=[device]
-        )
+        return _loaded(path.read_bytes(), device)
     except FileNotFoundError:
         return None
     except Exception:
@@ -126,14 +140,11 @@ def _load(path: Path, device: Device) -> Any:
         return None
 
 
-def _keep(compiled: Any, path: Path) -> None:
-    """Writes a program in one piece, so that other processes see it whole or not at all."""
-    content = pickle.dumps(serialize_executable.serialize(compiled))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    os.replace(draft, path)
+def _loaded(content: bytes, device: Device) -> Any:
+    payload, in_tree, out_tree = pickle.loads(content)
+    return serialize_executable.deserialize_and_load(
+        payload, in_tree, out_tree, backend=device.client, execution_devices=[device]
+    )
 
 
 @cache

@@ -11,15 +11,18 @@ import numpy as np
 import pytest
 
 from deepocr_jax.infer import compiled
-from deepocr_jax.infer.compiled import Program
+from deepocr_jax.infer.compiled import Program, keep_programs
 
+# Makes the programs of this run unlike any that JAX has in its own cache.
+CHANCE = int.from_bytes(os.urandom(2))
 DEVICE = jax.local_devices(backend="cpu")[0]
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     """A cache of one's own; nothing is prepared in this process."""
-    monkeypatch.setattr(compiled, "programs_folder", lambda: tmp_path / "programs")
+    monkeypatch.setattr(compiled, "_folder", None)
+    keep_programs(tmp_path / "programs")
     forget()
     yield tmp_path / "programs"
     forget()
@@ -40,7 +43,7 @@ def traced():
 def make(traced):
     def scaled(weights, x, power=1):
         traced.append(x.shape)
-        return weights["scale"] * x**power, x.sum()
+        return weights["scale"] * x**power, x.sum() + CHANCE
 
     def make(identity="scaled", scale=2.0):
         return Program(scaled, {"scale": np.float32(scale)}, DEVICE, identity)
@@ -51,7 +54,7 @@ def make(traced):
 def test_value_is_that_of_the_function(make):
     scaled, total = make()(np.arange(3, dtype=np.float32), power=2)
     np.testing.assert_array_equal(scaled, [0, 2, 8])
-    assert total == 3
+    assert total == 3 + CHANCE
 
 
 def test_shapes_and_options_are_compiled_once_each(make, traced):
@@ -106,9 +109,30 @@ def test_other_source_or_machine_is_another_program(make, traced, monkeypatch):
 
 
 def test_without_a_cache_nothing_is_written(make, monkeypatch, folder):
-    monkeypatch.setattr(compiled, "programs_folder", lambda: None)
+    monkeypatch.setattr(compiled, "_folder", None)
     make()(np.ones(3, np.float32))
-    assert not folder.exists()
+    assert not list(folder.iterdir())
+
+
+def test_environment_switches_the_cache_off(make, monkeypatch, tmp_path):
+    monkeypatch.setenv("JAX_ENABLE_COMPILATION_CACHE", "0")
+    keep_programs(tmp_path / "unused")
+    assert not (tmp_path / "unused").exists()
+
+
+def test_program_out_of_the_cache_of_jax_is_not_kept(make, traced, folder, program_cache):
+    """What JAX writes of such a program cannot be run."""
+    x = np.ones(3, np.float32)
+    make()(x)
+    (file,) = folder.iterdir()
+    file.unlink()
+    forget()
+    assert make()(x)[0][0] == 2
+    assert len(traced) == 2
+    for kept in folder.iterdir():  # A JAX that writes it whole may keep it.
+        assert kept.name == file.name
+    forget()
+    assert make()(x)[0][0] == 2
 
 
 def test_threads_that_ask_at_once_compile_once(make, traced):
@@ -153,9 +177,8 @@ def test_file_of_another_process_is_loaded(tmp_path):
     script = """
 import jax, numpy as np
 from deepocr_jax.infer import compiled
-from deepocr_jax.infer.programs import enable_compilation_cache
 from pathlib import Path
-enable_compilation_cache(Path("cache"))
+compiled.keep_programs(Path("cache"))
 traced = []
 def f(w, x):
     traced.append(1)

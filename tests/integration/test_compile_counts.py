@@ -56,7 +56,7 @@ def fresh_handle(handle, monkeypatch):
     # What earlier tests compiled shall not hide what the warm-up forgets.
     jax.clear_caches()
     compiled.forget_programs()
-    monkeypatch.setattr(compiled, "programs_folder", lambda: None)
+    monkeypatch.setattr(compiled, "_folder", None)
     return DeepOCR(rebuilt(handle.state, ("detector", "recognizer", "orientation")))
 
 
