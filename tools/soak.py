@@ -1,4 +1,4 @@
-"""Reads images of mixed sizes for long: does the memory grow, does anything compile later?"""
+"""Streams images of mixed sizes for long: does the memory grow, does anything compile later?"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -43,11 +44,18 @@ def variant(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return cv2.resize(np.ascontiguousarray(part), None, fx=scale, fy=scale)
 
 
+def variants(sources: list[Path], count: int, seed: int) -> Iterator[np.ndarray]:
+    """So many of them, one source after the other."""
+    rng = np.random.default_rng(seed)
+    for number in range(count):
+        yield variant(deepocr_jax.read_image(sources[number % len(sources)]), rng)
+
+
 def soak(
     handle: deepocr_jax.DeepOCR, sources: list[Path], count: int, warm: int, seed: int
 ) -> dict:
     """Reads `count` images and reports memory and compilations after the first `warm` of them."""
-    rng, compiled, words, start = np.random.default_rng(seed), [], 0, time.perf_counter()
+    compiled, words, start = [], 0, time.perf_counter()
     jax.monitoring.register_event_duration_secs_listener(
         # Fires for a program from the compilation cache, too.
         lambda event, _, **__: compiled.append(event) if "backend_compile" in event else None
@@ -57,9 +65,10 @@ def soak(
     )
     deepocr_jax.warm_up_deep_ocr(handle)
     at_start, at_warm, memory = len(compiled), None, {}
-    for number in range(1, count + 1):
-        image = deepocr_jax.read_image(sources[number % len(sources)])
-        words += len(deepocr_jax.apply_deep_ocr(variant(image, rng), handle)["words"]["word"])
+    for outcome in deepocr_jax.read_stream(variants(sources, count, seed), handle):
+        assert outcome.result is not None, outcome.error
+        number = outcome.index + 1
+        words += len(outcome.result["words"]["word"])
         if number == warm:
             at_warm = len(compiled)
         if number % 50 == 0 or number == count:
