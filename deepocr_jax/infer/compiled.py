@@ -93,23 +93,9 @@ class Program:
                 self._function, static_argnames=tuple(static), compiler_options=options
             )
             compiled = jitted.lower(self._weights, *arrays, **static).compile()
-            if folder:
-                self._keep(compiled, folder / name, arrays)
+            if folder and not jax_keeps_programs():
+                _keep(compiled, folder / name)
         return compiled
-
-    def _keep(self, compiled: Any, path: Path, arrays: tuple[Any, ...]) -> None:
-        """Writes a program in one piece, so that other processes see it whole or not at all."""
-        content = pickle.dumps(serialize_executable.serialize(compiled))
-        try:
-            jax.block_until_ready(_loaded(content, self._device)(self._weights, *arrays))
-        except jax.errors.JaxRuntimeError:
-            # What JAX took out of its own cache lacks its functions when it is written again. Then
-            # that cache has to do.
-            return
-        handle, draft = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(draft, path)
 
 
 def keep_programs(folder: Path) -> None:
@@ -123,6 +109,16 @@ def keep_programs(folder: Path) -> None:
         _folder = folder
 
 
+def jax_keeps_programs() -> bool:
+    """Whether JAX's own cache is on.
+
+    Then that has to do: what comes out of it cannot be written again, since JAX 0.10 serializes it
+    without its functions.
+    """
+    values = jax.config.values
+    return bool(values["jax_enable_compilation_cache"] and values["jax_compilation_cache_dir"])
+
+
 def forget_programs() -> None:
     """Forgets what this process has compiled or loaded; handles that exist keep theirs."""
     with _lock:
@@ -132,7 +128,10 @@ def forget_programs() -> None:
 def _load(path: Path, device: Device) -> Any:
     """The program in a file; None where there is none, or none that this JAX can load."""
     try:
-        return _loaded(path.read_bytes(), device)
+        payload, in_tree, out_tree = pickle.loads(path.read_bytes())
+        return serialize_executable.deserialize_and_load(
+            payload, in_tree, out_tree, backend=device.client, execution_devices=[device]
+        )
     except FileNotFoundError:
         return None
     except Exception:
@@ -140,11 +139,13 @@ def _load(path: Path, device: Device) -> Any:
         return None
 
 
-def _loaded(content: bytes, device: Device) -> Any:
-    payload, in_tree, out_tree = pickle.loads(content)
-    return serialize_executable.deserialize_and_load(
-        payload, in_tree, out_tree, backend=device.client, execution_devices=[device]
-    )
+def _keep(compiled: Any, path: Path) -> None:
+    """Writes a program in one piece, so that other processes see it whole or not at all."""
+    content = pickle.dumps(serialize_executable.serialize(compiled))
+    handle, draft = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    os.replace(draft, path)
 
 
 @cache
