@@ -11,8 +11,7 @@ import pickle
 import platform
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import Future
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
@@ -27,7 +26,22 @@ PREPARED_EVENT = "/deepocr_jax/program_prepared"
 """Recorded with `jax.monitoring` for each program that is compiled or loaded."""
 _SOURCES = ("models", "infer", "text", "preprocess.py")
 
-_prepared: dict[str, Future[Any]] = {}
+
+class _Prepared:
+    """A compiled program, once it is there."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.compiled: Any = None
+
+
+# Those asked for last; others live only as long as a handle that uses them, since a program takes
+# hundreds of memory mappings, of which a process has 65 thousand.
+@lru_cache(maxsize=64)
+def _prepared(name: str) -> _Prepared:
+    return _Prepared()
+
+
 _lock = Lock()
 _folder: Path | None = None
 
@@ -51,15 +65,15 @@ class Program:
         leaves, tree = jax.tree.flatten(self._weights)
         of_weights = [str(tree), *((x.shape, str(x.dtype)) for x in leaves)]
         self._told = repr([identity, of_weights, device.id])
-        self._by_shape: dict[Any, Any] = {}
+        self._by_shape: dict[Any, _Prepared] = {}
 
     def __call__(self, *arrays: Any, **static: Any) -> Any:
         """The function's value."""
         key = (tuple((a.shape, a.dtype.char) for a in arrays), tuple(static.items()))
-        compiled = self._by_shape.get(key)
-        if compiled is None:
-            compiled = self._by_shape[key] = self._prepare(repr(key), arrays, static)
-        return compiled(self._weights, *arrays)
+        prepared = self._by_shape.get(key)
+        if prepared is None:
+            prepared = self._by_shape[key] = self._prepare(repr(key), arrays, static)
+        return prepared.compiled(self._weights, *arrays)
 
     def flops(self, *arrays: Any, **static: Any) -> float:
         """Floating-point operations of a call, as XLA counts them before it optimizes."""
@@ -68,20 +82,16 @@ class Program:
         assert counted is not None
         return float(counted["flops"])
 
-    def _prepare(self, shapes: str, arrays: tuple[Any, ...], static: dict[str, Any]) -> Any:
+    def _prepare(self, shapes: str, arrays: tuple[Any, ...], static: dict[str, Any]) -> _Prepared:
         """The compiled function; of several threads that ask at once, one makes it."""
         told = repr([self._told, shapes, _told_of_machine(self._device.platform)])
         name = hashlib.sha256(told.encode()).hexdigest()
         with _lock:
-            mine = name not in _prepared
-            future = _prepared.setdefault(name, Future())
-        if mine:
-            try:
-                future.set_result(self._load_or_compile(name, arrays, static))
-            except BaseException as error:
-                del _prepared[name]
-                future.set_exception(error)
-        return future.result()
+            prepared = _prepared(name)
+        with prepared.lock:
+            if prepared.compiled is None:
+                prepared.compiled = self._load_or_compile(name, arrays, static)
+        return prepared
 
     def _load_or_compile(self, name: str, arrays: tuple[Any, ...], static: dict[str, Any]) -> Any:
         jax.monitoring.record_event(PREPARED_EVENT)
@@ -121,8 +131,7 @@ def jax_keeps_programs() -> bool:
 
 def forget_programs() -> None:
     """Forgets what this process has compiled or loaded; handles that exist keep theirs."""
-    with _lock:
-        _prepared.clear()
+    _prepared.cache_clear()
 
 
 def _load(path: Path, device: Device) -> Any:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
 import threading
+import weakref
 
 import jax
 import jax.numpy as jnp
@@ -166,6 +168,19 @@ def test_failure_is_told_and_tried_again(traced):
         program(np.zeros(2, np.float32))
     fails.append(False)
     np.testing.assert_array_equal(program(np.zeros(2, np.float32)), [1, 1])
+
+
+def test_only_the_last_programs_outlive_their_handles(make):
+    most = compiled._prepared.cache_info().maxsize
+    lives = []
+    for number in range(most + 3):
+        program = make(f"{number}")
+        program(np.ones(3, np.float32))
+        (prepared,) = program._by_shape.values()
+        lives.append(weakref.ref(prepared))
+        del program, prepared
+    gc.collect()
+    assert [life() is None for life in lives] == [True] * 3 + [False] * most
 
 
 def test_runs_where_it_is_told(make):
