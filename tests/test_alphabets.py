@@ -73,7 +73,7 @@ def test_sliced_head_is_the_full_head_renormalised(handle, shared_handle):
     batch[0, :, : min(width, crop.shape[1])] = crop[:, :width]
     group = np.repeat(batch, group_size(width, "cpu"), axis=0)
     widths = np.full(len(group), width, np.int32)
-    features = full.readers[0](group, widths, beyond=0)[-1]
+    features = full.readers[0](group, widths)[-1]
     rows = np.asarray(features)[0]
 
     model = shared_handle.state.recognition

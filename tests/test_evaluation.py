@@ -36,7 +36,7 @@ def source(crops, readings):
 
 
 def evaluate(model, source):
-    return evaluate_recognition(model, source, image_width=192)
+    return evaluate_recognition(model, source, image_width=160)
 
 
 def test_figures_are_those_of_what_the_model_reads(tiny_recognizer, source, readings):

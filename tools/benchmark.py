@@ -89,7 +89,7 @@ def measure_stages(
         groups = make_groups(crops, width, recognizer.platform, how.recognition.batch_size)
 
         def networks() -> None:
-            run = lambda n: run_group(crops, recognizer, width, groups[n], n)  # noqa: E731
+            run = lambda n: run_group(crops, recognizer, groups[n], n)  # noqa: E731
             list(pool.map(run, range(len(groups))))
 
         cases: list[tuple[str, Callable[[], Any]]] = [
@@ -114,7 +114,7 @@ def measure_stages(
         stages[1]["gflop"] = round(work / 1e9, 2)
         computed = sum(size * w for (size, w), _ in groups)
         sample = (np.zeros((2, 48, 320, 3), np.uint8), np.zeros(2, np.int32))
-        work = recognizer.readers[0].flops(*sample, beyond=0) / 640 * computed / len(images)
+        work = recognizer.readers[0].flops(*sample) / 640 * computed / len(images)
         stages[5]["gflop"] = round(work / 1e9, 2)
         stages[5]["crops"] = round(len(crops) / len(images), 1)
         stages[5]["columns_computed"] = round(computed / len(images))

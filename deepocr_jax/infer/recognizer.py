@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from deepocr_jax.checkpoint import ModelCheckpoint
-from deepocr_jax.infer.buckets import blank_beyond, line_width_bucket
+from deepocr_jax.infer.buckets import line_width_bucket
 from deepocr_jax.infer.compiled import Program
 from deepocr_jax.infer.head import best_class, best_classes, logits, sliced_head, space_margin
 from deepocr_jax.infer.programs import Device, with_fast_products
@@ -39,8 +39,7 @@ class RecognizerNet:
 
     Attributes:
         platform: Of its devices.
-        readers: One a device: (crops, widths, blank columns beyond) -> (best classes, space
-            margins, features).
+        readers: One a device: (crops, widths) -> (best classes, space margins, features).
         candidates: Rows of features -> (classes, confidences) of the best k.
         characters: Class -> character; class 0, the blank, is "".
         merged: Class -> the class that it is decoded as.
@@ -137,14 +136,13 @@ def _best_classes(
     weights: Any,
     crops: jax.Array,
     widths: jax.Array,
-    beyond: int,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Best class and space margin of every frame, and its features."""
     network: Any = RecognizerBody(spec, jnp.dtype(dtype))
     variables, head = weights
     inside = jnp.arange(crops.shape[2]) < widths[:, None]
     x = jnp.where(inside[:, None, :, None], normalize(crops, preprocess), 0.0)
-    features = network.apply(variables, x, beyond=beyond)
+    features = network.apply(variables, x)
     n, t, f = features.shape
     every = logits(head, features.reshape(n * t, f))
     best = best_class(every)
@@ -182,7 +180,7 @@ def read_crops(
         One reading a crop, independent of the other crops.
     """
     groups = make_groups(crops, max_width, net.platform, batch_size)
-    run = functools.partial(run_group, crops, net, max_width)
+    run = functools.partial(run_group, crops, net)
     numbers = range(len(groups))
     outcomes = list(pool.map(run, groups, numbers) if pool else map(run, groups, numbers))
     runs: list[Runs] = [find_runs(np.zeros(0, np.int32))] * len(crops)
@@ -227,7 +225,6 @@ def group_size(width: int, platform: str) -> int:
 def run_group(
     crops: list[np.ndarray],
     net: RecognizerNet,
-    max_width: int,
     group: tuple[tuple[int, int], list[int]],
     number: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -240,7 +237,7 @@ def run_group(
         batch[slot, :, : crop.shape[1]] = crop
         widths[slot] = crop.shape[1]
     read = net.readers[number % len(net.readers)]
-    best, margins, features = read(batch, widths, beyond=blank_beyond(width, max_width))
+    best, margins, features = read(batch, widths)
     return np.asarray(best), np.asarray(margins), np.asarray(features)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from deepocr_jax.infer.buckets import BLANK_PX, blank_beyond, canvas_shapes, line_widths
+from deepocr_jax.infer.buckets import canvas_shapes, line_widths
 from deepocr_jax.infer.detector import detection_batch_size, run_tiles
 from deepocr_jax.infer.orientation import turned_probability
 from deepocr_jax.infer.pipeline import Networks, PageSettings
@@ -26,8 +26,7 @@ def warm_up(nets: Networks, settings: PageSettings) -> int:
     if nets.recognizer is not None:
         how = settings.recognition
         for width in line_widths(how.max_width):
-            margin = BLANK_PX if blank_beyond(width, how.max_width) else 0
-            blank = np.zeros((LINE_HEIGHT, width - margin, 3), np.uint8)
+            blank = np.zeros((LINE_HEIGHT, width, 3), np.uint8)
             size = how.batch_size or group_size(width, nets.recognizer.platform)
             each = size * len(nets.recognizer.readers)
             read_crops([blank] * each, nets.recognizer, how.max_width, 1, how.batch_size)

@@ -6,7 +6,6 @@ than a grouped convolution on a CPU), the rest as `lax.conv_general_dilated`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import flax.linen as nn
 import jax
@@ -47,25 +46,6 @@ def max_pool_2x2(x: jax.Array) -> jax.Array:
     x = lax.optimization_barrier(jnp.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0))))
     x = jnp.maximum(x[:, :-1], x[:, 1:])
     return jnp.maximum(x[:, :, :-1], x[:, :, 1:])
-
-
-@dataclass(frozen=True)
-class Tail:
-    """What lies right of a short word: columns all alike, of which few are computed.
-
-    Attributes:
-        columns: The last columns of an array, which stand for themselves and those beyond.
-        beyond: So many more columns like them follow that are not computed.
-    """
-
-    columns: int
-    beyond: int
-
-
-def repeat_last_column(x: jax.Array, count: int) -> jax.Array:
-    """[n, h, w, c] -> [n, h, w + count, c]."""
-    last = jnp.broadcast_to(x[:, :, -1:], (*x.shape[:2], count, x.shape[3]))
-    return jnp.concatenate([x, last], axis=2)
 
 
 def to_bfloat16(x: jax.Array) -> jax.Array:
@@ -124,7 +104,7 @@ class Pointwise(nn.Module):
 
 
 class Depthwise(nn.Module):
-    """Depthwise convolution with half-kernel padding; with a tail the right side is that."""
+    """Depthwise convolution with half-kernel padding."""
 
     kernel_size: tuple[int, int] = (3, 3)
     strides: tuple[int, int] = (1, 1)
@@ -132,31 +112,16 @@ class Depthwise(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, tail: Tail | None = None) -> jax.Array:
-        """[n, h, w, c] -> [n, ceil(h / sh), ceil(w / sw), c]; a tail needs sw = 1."""
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """[n, h, w, c] -> [n, ceil(h / sh), ceil(w / sw), c]."""
         channels = x.shape[-1]
         init = nn.initializers.variance_scaling(2.0, "fan_in", "truncated_normal", in_axis=(0, 1))
         kernel = self.param("kernel", init, (*self.kernel_size, channels))
-        x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
-        if tail is None:
-            y = depthwise(x, kernel, self.strides)
-        else:
-            y = _depthwise_with_tail(x, kernel, self.strides, tail)
+        y = depthwise(x.astype(self.dtype), kernel.astype(self.dtype), self.strides)
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros_init(), (channels,))
             y = y + bias.astype(self.dtype)
         return y
-
-
-def _depthwise_with_tail(
-    x: jax.Array, kernel: jax.Array, strides: tuple[int, int], tail: Tail
-) -> jax.Array:
-    """The tail's columns see none but themselves, and those before see them on their right."""
-    columns = x.shape[2]
-    y = depthwise(repeat_last_column(x, kernel.shape[1] // 2), kernel, strides)
-    alike = depthwise(x[:, :, -1:], kernel.sum(axis=1, keepdims=True), strides)
-    alike = jnp.broadcast_to(alike, (*y.shape[:2], tail.columns, y.shape[3]))
-    return jnp.concatenate([y[:, :, : columns - tail.columns], alike], axis=2)
 
 
 class Conv(nn.Module):
@@ -187,8 +152,7 @@ class Conv(nn.Module):
 class SqueezeExcite(nn.Module):
     """Channel gate (Hu et al., arXiv 1709.01507): global mean, two products, hard sigmoid.
 
-    `residual` adds the input to the gated input, as the RepLKFPN neck does. With a tail the
-    mean is that over all columns.
+    `residual` adds the input to the gated input, as the RepLKFPN neck does.
     """
 
     slope: float
@@ -197,14 +161,10 @@ class SqueezeExcite(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, tail: Tail | None = None) -> jax.Array:
+    def __call__(self, x: jax.Array) -> jax.Array:
         """[n, h, w, c] -> [n, h, w, c]."""
-        channels, columns = x.shape[-1], x.shape[2]
-        gate = jnp.mean(x, axis=(1, 2), keepdims=True, dtype=jnp.float32)
-        if tail is not None:
-            last = jnp.mean(x[:, :, -1:], axis=(1, 2), keepdims=True, dtype=jnp.float32)
-            gate = (gate * columns + last * tail.beyond) / (columns + tail.beyond)
-        gate = gate.astype(self.dtype)
+        channels = x.shape[-1]
+        gate = jnp.mean(x, axis=(1, 2), keepdims=True, dtype=jnp.float32).astype(self.dtype)
         gate = nn.relu(Pointwise(channels // self.reduction, dtype=self.dtype)(gate))
         gate = hard_sigmoid(Pointwise(channels, dtype=self.dtype)(gate), self.slope)
         return x * (1.0 + gate) if self.residual else x * gate

@@ -16,10 +16,8 @@ from deepocr_jax.models.layers import (
     Depthwise,
     Pointwise,
     SqueezeExcite,
-    Tail,
     gelu,
     max_pool_2x2,
-    repeat_last_column,
 )
 
 
@@ -48,14 +46,12 @@ class Stem(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, tail: Tail | None = None) -> jax.Array:
+    def __call__(self, x: jax.Array) -> jax.Array:
         """[n, h, w, 3] -> [n, h / 4, w / 4, out_features]."""
         f, dtype = self.features, self.dtype
         x = nn.relu(Conv(f, strides=(2, 2), dtype=dtype)(x))
-        columns = x.shape[2]
-        y = repeat_last_column(x, 2) if tail is not None else x
-        y = nn.relu(Conv(f // 2, (2, 2), padding="SAME", dtype=dtype)(y))
-        y = nn.relu(Conv(f, (2, 2), padding="SAME", dtype=dtype)(y))[:, :, :columns]
+        y = nn.relu(Conv(f // 2, (2, 2), padding="SAME", dtype=dtype)(x))
+        y = nn.relu(Conv(f, (2, 2), padding="SAME", dtype=dtype)(y))
         pooled = max_pool_2x2(x)
         x = jnp.concatenate([pooled, y], axis=-1)
         x = nn.relu(Conv(f, strides=(2, 2), dtype=dtype)(x))
@@ -69,12 +65,12 @@ class Block(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, tail: Tail | None = None) -> jax.Array:
+    def __call__(self, x: jax.Array) -> jax.Array:
         """[n, h, w, c] -> [n, h / sh, w / sw, features]."""
         channels = x.shape[-1]
-        x = Depthwise(strides=self.spec.strides, dtype=self.dtype)(x, tail)
+        x = Depthwise(strides=self.spec.strides, dtype=self.dtype)(x)
         if self.spec.squeeze:
-            x = SqueezeExcite(slope=1 / 6, dtype=self.dtype)(x, tail)
+            x = SqueezeExcite(slope=1 / 6, dtype=self.dtype)(x)
         y = gelu(Pointwise(2 * channels, dtype=self.dtype)(x))
         y = Pointwise(self.spec.features, dtype=self.dtype)(y)
         keeps_shape = self.spec.strides == (1, 1) and self.spec.features == channels
@@ -82,22 +78,18 @@ class Block(nn.Module):
 
 
 class LCNet(nn.Module):
-    """The backbone: returns the output of every stage.
-
-    A tail is counted in columns of the features, 4 of the input each; the input's last columns
-    are then blank.
-    """
+    """The backbone: returns the output of every stage."""
 
     spec: LCNetSpec
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, tail: Tail | None = None) -> list[jax.Array]:
+    def __call__(self, x: jax.Array) -> list[jax.Array]:
         """[n, h, w, 3] -> the stages' features, finest first."""
-        x = Stem(self.spec.stem_features, 2 * self.spec.stem_features, dtype=self.dtype)(x, tail)
+        x = Stem(self.spec.stem_features, 2 * self.spec.stem_features, dtype=self.dtype)(x)
         outputs = []
         for stage in self.spec.stages:
             for block in stage:
-                x = Block(block, dtype=self.dtype)(x, tail)
+                x = Block(block, dtype=self.dtype)(x)
             outputs.append(x)
         return outputs

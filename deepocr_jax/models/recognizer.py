@@ -5,7 +5,6 @@ matrix product, kept apart from the body so that its columns can be sliced to an
 that nobody computes 18,710 probabilities of a frame that they do not read.
 """
 
-import math
 from dataclasses import dataclass, replace
 
 import flax.linen as nn
@@ -13,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from deepocr_jax.models.batch_norm import BatchNorm
-from deepocr_jax.models.layers import Dense, Depthwise, Pointwise, Tail
+from deepocr_jax.models.layers import Dense, Depthwise, Pointwise
 from deepocr_jax.models.lcnet import LCNet, LCNetSpec
 
 
@@ -52,22 +51,19 @@ class PointwiseNormSwish(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention over the frames; with a tail the last one counts for all of it."""
+    """Multi-head self-attention over the frames."""
 
     num_heads: int
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, tail: Tail | None = None) -> jax.Array:
+    def __call__(self, x: jax.Array) -> jax.Array:
         """[n, t, c] -> [n, t, c]."""
         n, t, c = x.shape
         qkv = Dense(3 * c, dtype=self.dtype)(x).reshape(n, t, 3, self.num_heads, -1)
         query, key, value = qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2]
         scores = jnp.einsum("nqhd,nkhd->nhqk", query * query.shape[-1] ** -0.5, key)
-        scores = scores.astype(jnp.float32)
-        if tail is not None:
-            scores = scores.at[..., -1].add(math.log1p(tail.beyond))
-        weights = nn.softmax(scores, axis=-1).astype(self.dtype)
+        weights = nn.softmax(scores.astype(jnp.float32), axis=-1).astype(self.dtype)
         mixed = jnp.einsum("nhqk,nkhd->nqhd", weights, value).reshape(n, t, c)
         return Dense(c, dtype=self.dtype)(mixed)
 
@@ -80,11 +76,11 @@ class AttentionBlock(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, tail: Tail | None = None) -> jax.Array:
+    def __call__(self, x: jax.Array) -> jax.Array:
         """[n, t, c] -> [n, t, c]."""
         c = x.shape[-1]
         y = nn.LayerNorm(epsilon=1e-5, dtype=self.dtype)(x)
-        x = x + Attention(self.num_heads, dtype=self.dtype)(y, tail)
+        x = x + Attention(self.num_heads, dtype=self.dtype)(y)
         y = nn.LayerNorm(epsilon=1e-5, dtype=self.dtype)(x)
         y = nn.swish(Dense(self.mlp_ratio * c, dtype=self.dtype)(y))
         return x + Dense(c, dtype=self.dtype)(y)
@@ -100,21 +96,17 @@ class AttentionNeck(nn.Module):
 
     @nn.compact
     def __call__(
-        self,
-        x: jax.Array,
-        train: bool = False,
-        mask: jax.Array | None = None,
-        tail: Tail | None = None,
+        self, x: jax.Array, train: bool = False, mask: jax.Array | None = None
     ) -> jax.Array:
         """[n, t, c] -> [n, t, neck_features]."""
         f, dtype = self.spec.neck_features, self.dtype
         statistics = self.axis_name, self.momentum
         short = PointwiseNormSwish(f, dtype, *statistics)(x, train, mask)
         x = PointwiseNormSwish(f, dtype, *statistics)(x, train, mask)
-        local = Depthwise((1, 7), use_bias=False, dtype=dtype)(x[:, None], tail)[:, 0]
+        local = Depthwise((1, 7), use_bias=False, dtype=dtype)(x[:, None])[:, 0]
         x = x + nn.swish(BatchNorm(dtype, *statistics)(local, train, mask))
         for _ in range(self.spec.neck_depth):
-            x = AttentionBlock(self.spec.num_heads, self.spec.mlp_ratio, dtype=dtype)(x, tail)
+            x = AttentionBlock(self.spec.num_heads, self.spec.mlp_ratio, dtype=dtype)(x)
         return short + nn.LayerNorm(epsilon=1e-6, dtype=dtype)(x)
 
 
@@ -128,22 +120,13 @@ class RecognizerBody(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: jax.Array, train: bool = False, mask: jax.Array | None = None, beyond: int = 0
+        self, x: jax.Array, train: bool = False, mask: jax.Array | None = None
     ) -> jax.Array:
-        """The normalised crop -> its frame features.
-
-        Args:
-            x: [n, 48, w, 3].
-            train: Whether the batch's statistics are used.
-            mask: [n] 0 for rows that only fill.
-            beyond: So many more blank columns are taken into account, but not computed; a multiple
-                of 8. Then at least the crop's last 16 columns are blank.
-        """
-        columns, frames = (Tail(8 // px, beyond // px) if beyond else None for px in (4, 8))
-        x = LCNet(self.spec.backbone, dtype=self.dtype)(x.astype(self.dtype), columns)[-1]
+        """The normalised crop -> its frame features; `mask` [n] is 0 for rows that only fill."""
+        x = LCNet(self.spec.backbone, dtype=self.dtype)(x.astype(self.dtype))[-1]
         x = nn.avg_pool(x, (3, 2), strides=(3, 2))[:, 0]
         neck = AttentionNeck(self.spec, self.dtype, self.axis_name, self.momentum)
-        return neck(x, train, mask, frames)
+        return neck(x, train, mask)
 
 
 class Recognizer(nn.Module):

@@ -3,10 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepocr_jax.infer.buckets import (
-    BLANK_PX,
-    LEAST_WIDTH,
     LINE_WIDTHS,
-    blank_beyond,
     canvas_shapes,
     fit_canvas,
     line_width_bucket,
@@ -21,20 +18,8 @@ LIMITS = st.integers(1, 64).map(lambda n: 32 * n)
 @given(st.integers(1, 5000), st.integers(32, 3000))
 def test_lines_fall_in_the_smallest_width_that_contains_them(width, max_width):
     bucket = line_width_bucket(width, max_width)
-    with_blank = width + BLANK_PX
-    needed = with_blank if with_blank <= LEAST_WIDTH else width
-    containing = [w for w in line_widths(max_width) if w >= needed]
+    containing = [w for w in line_widths(max_width) if w >= width]
     assert bucket == (containing[0] if containing else max_width)
-
-
-@given(st.integers(1, 5000), st.integers(32, 3000))
-def test_columns_stay_blank_where_one_stands_for_more(width, max_width):
-    bucket = line_width_bucket(width, max_width)
-    beyond = blank_beyond(bucket, max_width)
-    assert beyond >= 0 and beyond % 8 == 0
-    if beyond:
-        assert bucket + beyond == LEAST_WIDTH
-        assert bucket - width >= BLANK_PX
 
 
 @given(st.integers(1, 5000))
