@@ -245,14 +245,14 @@ def main() -> None:
     for folder in args.pages or [None]:
         paths = sample_paths(folder, args.count)
         images = [ocr.read_image(p) for p in paths]
-        name = "the sample" if folder is None else folder.name
+        name = "the sample" if folder is None else "/".join(folder.parts[-2:])
         whole.append({"what": f"pages, {name}", **in_turns(images, "auto", args.peer, args.rounds)})
         if not stages:
             how = page_settings(state.parameters)
             stages = measure_stages(images, paths, state.nets, how, args.rounds)
     for folder in args.crops or [None]:
         images = word_images(folder, args.crop_count)
-        name = "rendered" if folder is None else folder.name
+        name = "rendered" if folder is None else "/".join(folder.parts[-2:])
         turns = in_turns(images, "recognition", args.peer, args.rounds)
         whole.append({"what": f"word crops, {name}", **turns})
     device = jax.local_devices()[0]

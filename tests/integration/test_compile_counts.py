@@ -10,6 +10,7 @@ import pytest
 from deepocr_jax import DeepOCR, apply_deep_ocr, set_deep_ocr_param, warm_up_deep_ocr
 from deepocr_jax.handle import rebuilt
 from deepocr_jax.infer import compiled
+from deepocr_jax.infer.programs import inference_options
 
 pytestmark = pytest.mark.pretrained
 
@@ -51,12 +52,14 @@ def test_counter_sees_new_shapes_and_cached_programs(compilations):
 
 
 @pytest.fixture
-def fresh_handle(handle, monkeypatch):
+def fresh_handle(handle, compilations, monkeypatch):
     """A handle for which nothing is prepared, neither in this process nor on disk."""
     # What earlier tests compiled shall not hide what the warm-up forgets.
     jax.clear_caches()
     compiled.forget_programs()
+    inference_options("cpu")  # Compiles what it tries, once a process.
     monkeypatch.setattr(compiled, "_folder", None)
+    compilations.clear()
     return DeepOCR(rebuilt(handle.state, ("detector", "recognizer", "orientation")))
 
 
