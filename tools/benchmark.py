@@ -146,14 +146,14 @@ def peer_reader(name: str, mode: str, threads: int) -> Callable[[list[np.ndarray
 def in_turns(images: list[np.ndarray], mode: str, peer: str, rounds: int) -> dict[str, Any]:
     """Images a second of this library and of a peer, and the ratio, a round each in turns."""
     handle = ocr.create_deep_ocr(mode)
-    seconds_before = PREPARED.total
+    prepared_before = PREPARED.total
     start = time.perf_counter()
     ocr.apply_deep_ocr(images, handle, mode)
     report: dict[str, Any] = {
         "mode": mode,
         "images": len(images),
         "first_call_s": round(time.perf_counter() - start, 2),
-        "programs_prepared": PREPARED.total - seconds_before,
+        "programs_prepared": PREPARED.total - prepared_before,
     }
     theirs = None if peer == "none" else peer_reader(peer, mode, WORKERS)
     if theirs:

@@ -2,9 +2,10 @@
 
 import functools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -33,6 +34,9 @@ from deepocr_jax.postprocess.reading_order import order_regions
 from deepocr_jax.postprocess.words import WordParams, WordSpan, cut_words
 
 PACKS_AHEAD = 1
+
+Pack = TypeVar("Pack")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -106,10 +110,15 @@ def read_packs(
         settings: Parameters.
         pool: Works on several images and groups side by side.
 
-    Yields:
+    Returns:
         The pages of each pack, one an image, independent of the other images.
     """
-    read = functools.partial(_read_pack, nets=nets, settings=settings, pool=pool)
+    return _overlapping(
+        functools.partial(_read_pack, nets=nets, settings=settings, pool=pool), packs
+    )
+
+
+def _overlapping(read: Callable[[Pack], Result], packs: Iterable[Pack]) -> Iterator[Result]:
     # Threads of their own: a pack waits for what it gives the pool.
     with ThreadPoolExecutor(PACKS_AHEAD + 1, thread_name_prefix="deepocr-pack") as of_packs:
         yield from work_ahead(read, packs, of_packs, PACKS_AHEAD)
@@ -131,10 +140,8 @@ def _read_pack(
         classifier = nets.orientation if settings.orientation_rad is None else None
         read_lines(lines, images, nets.recognizer, settings.recognition, pool, classifier)
 
-    def finish(index: int) -> Page:
-        return _page(found[index], by_page[index], settings, nets.recognizer is not None)
-
-    return [finish(i) for i in range(len(images))]
+    read = nets.recognizer is not None
+    return [_page(x, mine, settings, read) for x, mine in zip(found, by_page, strict=True)]
 
 
 def make_lines(page: int, boxes: np.ndarray, settings: PageSettings) -> list[Line]:
@@ -211,9 +218,9 @@ def read_word_packs(
     pool: ThreadPoolExecutor,
 ) -> Iterator[list[CropReading]]:
     """Reads images that are one tight word crop each ([h, w, 3] uint8 RGB); see `read_packs`."""
-    read = functools.partial(read_word_images, net=net, settings=settings, pool=pool)
-    with ThreadPoolExecutor(PACKS_AHEAD + 1, thread_name_prefix="deepocr-pack") as of_packs:
-        yield from work_ahead(read, packs, of_packs, PACKS_AHEAD)
+    return _overlapping(
+        functools.partial(read_word_images, net=net, settings=settings, pool=pool), packs
+    )
 
 
 def read_word_images(
