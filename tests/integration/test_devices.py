@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from worker_processes import finish_workers, start_worker
 
 STEPS = 10
+CROPS = 7  # Not a multiple of the processes.
 
 
 def free_port():
@@ -18,7 +20,7 @@ def free_port():
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory, cache_folder):
+def outcomes(tmp_path_factory, cache_folder):
     """Losses and variables of every arrangement.
 
     Every third batch has five filling rows of eight, so two of four devices have no real one.
@@ -37,7 +39,8 @@ def results(tmp_path_factory, cache_folder):
         outs = [str(folder / f"{name} {rank}.npz") for rank in range(len(arrangement))]
         pairs = zip(arrangement, outs, strict=True)
         workers = [
-            start_worker(cache_folder, steps=STEPS, filling=5, out=out, **job) for job, out in pairs
+            start_worker(cache_folder, steps=STEPS, filling=5, crops=CROPS, out=out, **job)
+            for job, out in pairs
         ]
         finish_workers(workers)
         found[name] = []
@@ -45,6 +48,15 @@ def results(tmp_path_factory, cache_folder):
             with np.load(out, allow_pickle=False) as arrays:
                 found[name].append(dict(arrays))
     return found
+
+
+@pytest.fixture(scope="module")
+def results(outcomes):
+    """The losses and variables alone."""
+    return {
+        name: [{k: v for k, v in one.items() if k != "figures"} for one in found]
+        for name, found in outcomes.items()
+    }
 
 
 @pytest.mark.parametrize("name", ["four", "two times two"])
@@ -68,3 +80,11 @@ def test_training_moved_the_statistics(results):
     (one,) = results["one"]
     means = [v for k, v in one.items() if k.startswith("batch_stats/") and k.endswith("/mean")]
     assert len(means) == 3 and all(np.abs(mean).max() > 1e-2 for mean in means)
+
+
+def test_evaluation_counts_every_sample_once_whatever_the_number_of_processes(outcomes):
+    (expected,) = (json.loads(str(one["figures"])) for one in outcomes["one"])
+    assert expected["count"] == CROPS
+    assert sum(len(x["truth"]) for x in expected["worst"]) == 3 * CROPS
+    for found in outcomes["four"] + outcomes["two times two"]:
+        assert json.loads(str(found["figures"])) == expected

@@ -19,6 +19,7 @@ import numpy as np
 
 from deepocr_jax.augment.options import AugmentOptions
 from deepocr_jax.checkpoint import ModelCheckpoint, flat_items, write_checkpoint
+from deepocr_jax.evaluation import evaluate_recognition
 from deepocr_jax.infer.programs import enable_compilation_cache
 from deepocr_jax.models.lcnet import BlockSpec, LCNetSpec
 from deepocr_jax.models.recognizer import RecognizerSpec
@@ -37,7 +38,8 @@ from deepocr_jax.train.run import RunOptions, StepReport, Task, Watcher
 from deepocr_jax.train.step import StepOptions
 from deepocr_jax.training import with_variables
 
-CLASSES = 11
+ALPHABET = "0123456789"
+CLASSES = 1 + len(ALPHABET)
 # Rows and canvas of each part of a step.
 PARTS = {DATASET: (8, 64), REHEARSAL: (4, 96)}
 # One block a stage, so that it is compiled within seconds.
@@ -68,6 +70,7 @@ class Job:
         solver: The optimizer.
         workdir: Where states are kept; None: nowhere.
         pause_s: Slept after each step, after printing its number.
+        crops: So many are read by the untrained recognizer, and their figures kept.
     """
 
     out: str
@@ -81,6 +84,27 @@ class Job:
     solver: str = "sgd"
     workdir: str | None = None
     pause_s: float = 0.0
+    crops: int = 0
+
+
+class RandomCrops:
+    """Crops of noise with random words, a `CropSource`."""
+
+    fingerprint = "noise"
+
+    def __init__(self, count: int) -> None:
+        self.ids = range(100, 100 + count)
+        self.widths = np.random.default_rng(5).integers(64, 161, count)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def word(self, index: int) -> str:
+        return "".join(np.random.default_rng([6, index]).choice(list(ALPHABET), 3))
+
+    def crop(self, index: int) -> np.ndarray:
+        shape = (48, int(self.widths[index]), 3)
+        return np.random.default_rng([7, index]).integers(0, 256, shape).astype(np.uint8)
 
 
 def make_rows(job: Job, step: int, role: str) -> dict[str, np.ndarray]:
@@ -166,6 +190,15 @@ def run(job: Job) -> tuple[Outcome, list[float]]:
     return train(make_task(job), options, folder, Watcher(on_step=on_step)), losses
 
 
+def figures(count: int) -> dict[str, Any]:
+    """What `evaluate_recognition` finds on random crops, by all processes together."""
+    variables = random_variables(SPEC)
+    model = ModelCheckpoint(
+        "ocr_recognition", spec_to_dict(SPEC), variables, alphabet=tuple(ALPHABET)
+    )
+    return dict(evaluate_recognition(model, RandomCrops(count), image_width=320).compute())
+
+
 def main(job: Job) -> None:
     jax.config.update("jax_platforms", "cpu")
     jax.config.update("jax_num_cpu_devices", job.devices)
@@ -177,6 +210,8 @@ def main(job: Job) -> None:
     outcome, losses = run(job)
     assert outcome.finished
     arrays: dict[str, Any] = {"losses": np.array(losses), **dict(flat_items(outcome.variables))}
+    if job.crops:
+        arrays["figures"] = np.array(json.dumps(figures(job.crops), sort_keys=True))
     np.savez(job.out, **arrays)
 
 
