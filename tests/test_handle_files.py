@@ -32,6 +32,7 @@ CHANGES = {
     "detection_sort_by_line": False,
     "detection_tiling": True,
     "detection_tiling_overlap": 10,
+    "detection_boxes_on_device": True,
     "recognition_batch_size": 2,
     "recognition_image_width": 96,
     "recognition_num_char_candidates": 2,

@@ -17,6 +17,7 @@ from deepocr_jax.geometry.boxes import scale_boxes
 from deepocr_jax.geometry.crops import resize_image
 from deepocr_jax.infer.buckets import fit_canvas, tile_starts
 from deepocr_jax.infer.compiled import Program
+from deepocr_jax.infer.device_regions import find_regions_on_device, make_region_finder
 from deepocr_jax.infer.programs import Device, with_fast_products
 from deepocr_jax.models.registry import make_model, spec_from_dict
 from deepocr_jax.postprocess.db_regions import RegionParams, find_regions
@@ -27,21 +28,38 @@ ACCELERATOR_BATCH = 8
 
 @dataclass(frozen=True)
 class DetectorNet:
-    """A detector ready to run: its program on each device, canvases -> text probabilities."""
+    """A detector ready to run.
+
+    Attributes:
+        platform: Of its devices.
+        replicas: One a device: canvases -> text probabilities.
+        finder: Text probabilities -> regions, on the first device.
+    """
 
     platform: str
     replicas: tuple[Program, ...]
+    finder: Program
 
 
 @dataclass(frozen=True)
 class DetectionSettings:
-    """Size of the canvas, tiling, images a batch (0: chosen for the device), thresholds."""
+    """How text is searched.
+
+    Attributes:
+        height, width: Of the canvas.
+        tiling, tiling_overlap: Whether a larger image is cut into canvases, and what they share.
+        batch_size: Canvases a batch; 0: chosen for the device.
+        boxes_on_device: Whether boxes are formed on the device rather than on the host, which
+            forms those of tiled images in any case.
+        regions: Thresholds.
+    """
 
     height: int = 1024
     width: int = 1024
     tiling: bool = False
     tiling_overlap: int = 60
     batch_size: int = 0
+    boxes_on_device: bool = False
     regions: RegionParams = RegionParams()
 
 
@@ -76,7 +94,7 @@ def make_detector_net(
     identity = repr(["detector", spec, dtype, model.preprocess])
     variables = with_fast_products(model.variables, platform)
     replicas = tuple(Program(scores, variables, device, identity) for device in devices)
-    return DetectorNet(platform, replicas)
+    return DetectorNet(platform, replicas, make_region_finder(devices[0]))
 
 
 def _scores(
@@ -120,8 +138,11 @@ def detect(
     scores = iter(run_tiles(tiles, net, settings.batch_size, pool))
     maps = [_merge_tiles(x, list(itertools.islice(scores, len(x.corners)))) for x in layouts]
 
+    # Merged maps have any size, for which nothing is compiled.
+    finder = net.finder if settings.boxes_on_device and not settings.tiling else None
+
     def finish(index: int) -> Detection:
-        return _detection(images[index], layouts[index], maps[index], settings.regions)
+        return _detection(images[index], layouts[index], maps[index], settings.regions, finder)
 
     return list(run(finish, range(len(images))))
 
@@ -165,9 +186,15 @@ def _merge_tiles(layout: _Layout, scores: list[np.ndarray]) -> np.ndarray:
 
 
 def _detection(
-    image: np.ndarray, layout: _Layout, scores: np.ndarray, params: RegionParams
+    image: np.ndarray,
+    layout: _Layout,
+    scores: np.ndarray,
+    params: RegionParams,
+    finder: Program | None,
 ) -> Detection:
-    boxes, region_scores = find_regions(scores, params)
+    found = find_regions_on_device(scores, params, finder) if finder else None
+    # Without a finder, or where a map has more components than that has room for.
+    boxes, region_scores = find_regions(scores, params) if found is None else found
     boxes = scale_boxes(boxes, 1 / layout.row_factor, 1 / layout.col_factor)
     # A region whose centre is in the padding is none of the image.
     row, col = boxes[:, 0], boxes[:, 1]
