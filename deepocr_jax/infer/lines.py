@@ -40,10 +40,19 @@ class RecognitionSettings:
 
 @dataclass
 class Line:
-    """A text region: its page, its box in the image, and what the stages add."""
+    """A text region: its page, its box in the image, and what the stages add.
+
+    Attributes:
+        page: Number of the image.
+        box: [5] in the image.
+        words: [m, 5] boxes of its words in the order of reading, where the detector found words.
+        crop: The region upright.
+        reading: What was read in it.
+    """
 
     page: int
     box: np.ndarray
+    words: np.ndarray | None = None
     crop: np.ndarray | None = None
     reading: Reading | None = None
 
@@ -124,11 +133,17 @@ def _voter_rank(line: Line) -> float:
 
 def _turn(lines: list[Line]) -> None:
     for line in lines:
-        line.box = _turned(line.box)
+        turned = _turned(line)
+        line.box, line.words = turned.box, turned.words
 
 
-def _turned(box: np.ndarray) -> np.ndarray:
-    return turn_boxes(box[None], np.array([True]))[0]
+def _turned(line: Line) -> Line:
+    """The same place, to be read from the other end."""
+    (box,) = turn_boxes(line.box[None], np.array([True]))
+    words = line.words
+    if words is not None:
+        words = turn_boxes(words, np.ones(len(words), bool))[::-1]
+    return Line(line.page, box, words)
 
 
 def _settle(
@@ -138,7 +153,7 @@ def _settle(
     settings: RecognitionSettings,
 ) -> None:
     """Reads each group's voters both ways up, and turns the group if that reads better."""
-    both = [Line(x.page, box) for _, b in groups for x in b for box in (x.box, _turned(x.box))]
+    both = [y for _, b in groups for x in b for y in (Line(x.page, x.box), _turned(x))]
     read_once(both, images, recognizer, settings)
     for group, ballot in groups:
         mine, both = both[: 2 * len(ballot)], both[2 * len(ballot) :]
@@ -165,11 +180,12 @@ def read_lines(
     turned = turned_probability(crops, classifier)
     doubtful = [x for x in lines if x.confidence < DOUBTFUL]
     doubtful += [x for x, p in zip(uncertain, turned, strict=True) if p > 0.5]
-    flipped = [Line(x.page, _turned(x.box)) for x in doubtful]
+    flipped = [_turned(x) for x in doubtful]
     read_once(flipped, images, net, settings, pool)
     for line, other in zip(doubtful, flipped, strict=True):
         if other.confidence > line.confidence + CLEARLY_BETTER:
-            line.box, line.crop, line.reading = other.box, other.crop, other.reading
+            line.box, line.words = other.box, other.words
+            line.crop, line.reading = other.crop, other.reading
 
 
 def read_once(

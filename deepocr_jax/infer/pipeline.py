@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from deepocr_jax.data.word_crops import scale_crop
-from deepocr_jax.geometry.boxes import sub_boxes
+from deepocr_jax.geometry.boxes import directions, sub_boxes
 from deepocr_jax.infer.detector import Detection, DetectionSettings, DetectorNet, detect
 from deepocr_jax.infer.lines import (
     Line,
@@ -31,7 +31,7 @@ from deepocr_jax.infer.recognizer import (
 from deepocr_jax.infer.stages import work_ahead
 from deepocr_jax.postprocess.ink import align_crop
 from deepocr_jax.postprocess.reading_order import order_regions
-from deepocr_jax.postprocess.words import WordParams, WordSpan, cut_words
+from deepocr_jax.postprocess.words import WordParams, WordSpan, cut_words, fit_words
 
 PACKS_AHEAD = 1
 
@@ -173,14 +173,25 @@ def line_words(line: Line, settings: PageSettings) -> list[Word]:
     if reading.confidence < settings.min_confidence:
         return []
     centres = (reading.runs.start + reading.runs.stop) / 2 * FRAME_PX
-    spans = cut_words(crop, reading.text, centres, _space_margins(reading), settings.words)
-    if not spans:
-        return []
     scale = 2 * line.box[4] / crop.shape[0]
     across = 2 * line.box[3] / crop.shape[1]
+    if line.words is None:
+        spans = cut_words(crop, reading.text, centres, _space_margins(reading), settings.words)
+    else:
+        edges = _edges_along(line.box, line.words) / across
+        spans = fit_words(crop, reading.text, centres, edges, settings.words)
+    if not spans:
+        return []
     edges = np.array([[s.start, s.end, s.top, s.bottom] for s in spans])
     boxes = sub_boxes(line.box, edges * [across, across, scale, scale])
     return [_word(reading, s, b, crop) for s, b in zip(spans, boxes, strict=True)]
+
+
+def _edges_along(box: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """Where words start and end along a box's direction, from its first edge on: [m, 2]."""
+    along, _ = directions(np.asarray(box[2]))
+    middle = (words[:, :2] - box[:2]) @ along + box[3]
+    return np.stack([middle - words[:, 3], middle + words[:, 3]], axis=1)
 
 
 def _space_margins(reading: Reading) -> np.ndarray:

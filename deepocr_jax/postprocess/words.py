@@ -11,6 +11,9 @@ import numpy as np
 
 from deepocr_jax.postprocess.ink import Ink, column_gaps, find_ink
 
+# A space read within this distance of two words' border, in heights, is the one between them.
+NEAR_SPACE = 0.6
+
 
 @dataclass(frozen=True)
 class WordParams:
@@ -79,6 +82,46 @@ def cut_words(
         if span is None:
             span = _frame_span(centres[list(characters)], begin, end, crop.shape[0], params.margin)
         spans.append(WordSpan(characters, *span))
+    return spans
+
+
+def fit_words(
+    crop: np.ndarray,
+    text: tuple[str, ...],
+    centres: np.ndarray,
+    edges: np.ndarray,
+    params: WordParams,
+) -> list[WordSpan]:
+    """Gives the characters of a line to words whose places are known.
+
+    Args:
+        crop: [h, w, 3] uint8, the upright line.
+        text: The characters read, spaces included.
+        centres: [n] column of each character's frames, in crop pixels.
+        edges: [m, 2] where each word starts and ends, in crop pixels, from left to right.
+        params: Thresholds.
+
+    Returns:
+        The words that got characters, from left to right.
+    """
+    cuts = (edges[:-1, 1] + edges[1:, 0]) / 2
+    spaces = centres[[i for i, c in enumerate(text) if c.isspace()]]
+    for k, cut in enumerate(cuts):
+        # Frames are coarse: a space that was read tells better which characters it divides.
+        near = spaces[np.abs(spaces - cut) < NEAR_SPACE * crop.shape[0]]
+        if len(near):
+            cuts[k] = near[np.abs(near - cut).argmin()]
+    owners = np.searchsorted(cuts, centres)
+    ink = find_ink(crop, params.margin)
+    pad = params.pad * crop.shape[0]
+    spans = []
+    for word, (start, end) in enumerate(edges):
+        mine = tuple(i for i, c in enumerate(text) if owners[i] == word and not c.isspace())
+        if not mine:
+            continue
+        span = _ink_span(ink, start - pad, end + pad, pad) if ink is not None else None
+        rows = (params.margin * crop.shape[0], (1 - params.margin) * crop.shape[0])
+        spans.append(WordSpan(mine, *(span or (float(start), float(end), *rows))))
     return spans
 
 
