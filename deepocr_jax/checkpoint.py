@@ -38,7 +38,7 @@ class ModelCheckpoint:
     """A model in memory: what kind it is, its variables, and all that inference must know.
 
     Attributes:
-        kind: "ocr_detection", "ocr_recognition" or "ocr_orientation".
+        kind: "ocr_detection", "ocr_detection_score_maps", "ocr_recognition" or "ocr_orientation".
         spec: The architecture's specification as plain dictionaries and lists.
         variables: Flax variable collections ("params", "batch_stats"), float32 numpy arrays.
         preprocess: Constants that turn an image into the network's input.

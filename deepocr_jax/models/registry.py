@@ -15,6 +15,7 @@ from deepocr_jax.models.orientation import (
     OrientationSpec,
 )
 from deepocr_jax.models.recognizer import Recognizer, RecognizerSpec
+from deepocr_jax.models.score_maps import ScoreMapDetector, ScoreMapSpec, score_map_spec
 
 
 def _pairs(features: int, count: int) -> tuple[BlockSpec, ...]:
@@ -66,6 +67,9 @@ def orientation_spec() -> OrientationSpec:
 DETECTORS: dict[str, DetectorSpec] = {
     "ppocrv6_small": detector_spec(stem=24, depths=(1, 1, 2, 1), neck=96),
 }
+SCORE_MAP_DETECTORS: dict[str, ScoreMapSpec] = {
+    name: score_map_spec(spec) for name, spec in DETECTORS.items()
+}
 RECOGNIZERS: dict[str, RecognizerSpec] = {
     "ppocrv6_small": recognizer_spec(stem=48, neck=120, num_classes=18_710),
 }
@@ -75,6 +79,7 @@ ORIENTATIONS: dict[str, OrientationSpec] = {
 
 KINDS: dict[str, tuple[dict, type[nn.Module]]] = {
     "ocr_detection": (DETECTORS, Detector),
+    "ocr_detection_score_maps": (SCORE_MAP_DETECTORS, ScoreMapDetector),
     "ocr_recognition": (RECOGNIZERS, Recognizer),
     "ocr_orientation": (ORIENTATIONS, OrientationClassifier),
 }
@@ -106,6 +111,7 @@ def spec_from_dict(kind: str, values: dict[str, Any]) -> Any:
 
 SPEC_TYPES: dict[str, type] = {
     "ocr_detection": DetectorSpec,
+    "ocr_detection_score_maps": ScoreMapSpec,
     "ocr_recognition": RecognizerSpec,
     "ocr_orientation": OrientationSpec,
 }

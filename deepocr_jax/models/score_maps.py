@@ -1,0 +1,123 @@
+"""Text detector by score maps: characters, the links between them, and the reading direction.
+
+Backbone and neck are those of `models.detector`, under the same names, so that a trained detector
+of the other kind is the beginning. The maps are those of CRAFT (Baek et al., arXiv 1904.01941)
+with two more for the direction, at half of the image's resolution.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from deepocr_jax.models.detector import DetectorSpec, RepLKFPN
+from deepocr_jax.models.layers import Conv, Pointwise
+from deepocr_jax.models.lcnet import LCNet, LCNetSpec
+
+STRIDE = 2
+"""Image pixels a map pixel, along each axis."""
+SCORE_MAP_NAMES = ("character", "link", "sin", "cos")
+# The parts that both kinds of detectors have.
+SHARED_PARTS = ("LCNet_0", "RepLKFPN_0")
+# Characters and links fill a few hundredths of a page (Lin et al., arXiv 1708.02002, section 4.1).
+PRIOR_SCORE = 0.05
+
+
+@dataclass(frozen=True)
+class ScoreMapSpec:
+    """Backbone, neck, and the widths of the head at a quarter and at half of the resolution."""
+
+    backbone: LCNetSpec
+    neck_features: int
+    neck_kernel_size: int = 7
+    head_features: int = 48
+    map_features: int = 24
+
+
+def score_map_spec(detector: DetectorSpec) -> ScoreMapSpec:
+    """The detector by score maps with another detector's backbone and neck."""
+    return ScoreMapSpec(detector.backbone, detector.neck_features, detector.neck_kernel_size)
+
+
+class ScoreMapHead(nn.Module):
+    """A quarter of the resolution -> raw maps at half of it."""
+
+    features: int
+    map_features: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """[n, h / 4, w / 4, c] -> [n, h / 2, w / 2, 4] raw."""
+        n, h, w, _ = x.shape
+        f, dtype = self.map_features, self.dtype
+        x = nn.relu(Conv(self.features, dtype=dtype)(x))
+        x = nn.relu(Conv(self.features, dtype=dtype)(x))
+        # A pixel's four parts stay channels until there are few of them left to move.
+        x = nn.relu(Pointwise(4 * f, dtype=dtype)(x)).reshape(n, h, w, 4, f)
+        x = Pointwise(len(SCORE_MAP_NAMES), use_bias=False, dtype=dtype)(x)
+        x = x.reshape(n, h, w, 2, 2, 4).transpose(0, 1, 3, 2, 4, 5).reshape(n, 2 * h, 2 * w, 4)
+        return x + self.param("out_bias", _prior_bias, (4,)).astype(dtype)
+
+
+def _prior_bias(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Scores begin at the prior, the direction at reading to the right."""
+    logit = float(np.log(PRIOR_SCORE / (1 - PRIOR_SCORE)))
+    return jnp.array([logit, logit, 0.0, 1.0]).reshape(shape)
+
+
+class ScoreMapDetector(nn.Module):
+    """[n, h, w, 3], h and w multiples of 32 -> raw maps [n, h / 2, w / 2, 4] float32.
+
+    See `to_score_maps`.
+    """
+
+    spec: ScoreMapSpec
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """The normalised image -> logits of character and link, unscaled sin and cos."""
+        spec, dtype = self.spec, self.dtype
+        stages = LCNet(spec.backbone, dtype=dtype)(x.astype(dtype))
+        neck = RepLKFPN(spec.neck_features, spec.neck_kernel_size, dtype=dtype)(stages)
+        head = ScoreMapHead(spec.head_features, spec.map_features, dtype=dtype)
+        return head(neck).astype(jnp.float32)
+
+
+def to_score_maps(raw: jax.Array) -> jax.Array:
+    """Raw maps [..., 4] -> the score maps: two scores in [0, 1], sin and cos of the direction."""
+    direction = raw[..., 2:]
+    return jnp.concatenate([nn.sigmoid(raw[..., :2]), unit_vectors(direction)], axis=-1)
+
+
+def unit_vectors(x: jax.Array) -> jax.Array:
+    """[..., 2] -> vectors of length 1; those near zero stay short, so gradients stay finite."""
+    return x * jax.lax.rsqrt(jnp.sum(x * x, axis=-1, keepdims=True) + 1e-6)
+
+
+def with_detector_parts(
+    fresh: dict[str, Any], detector: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Fresh variables of a `ScoreMapDetector` with backbone and neck of a trained `Detector`.
+
+    Args:
+        fresh: {"params": ...} of the detector by score maps.
+        detector: {"params": ...} of the trained one, of the same backbone and neck.
+
+    Raises:
+        ValueError: The two do not have the same backbone and neck.
+    """
+    params = dict(fresh["params"])
+    for part in SHARED_PARTS:
+        wanted, given = (jax.tree.map(np.shape, tree["params"][part]) for tree in (fresh, detector))
+        if wanted != given:
+            raise ValueError(
+                f"the detector's {part} has other parameters than the one by score maps; make the "
+                "latter's specification by score_map_spec(the detector's)"
+            )
+        params[part] = detector["params"][part]
+    return {**fresh, "params": params}
