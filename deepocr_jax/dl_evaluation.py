@@ -13,6 +13,7 @@ from deepocr_jax.errors import DatasetError, ParameterValueError
 from deepocr_jax.evaluation import evaluate_recognition
 from deepocr_jax.infer.compiled import keep_programs
 from deepocr_jax.metrics.detection import DetectionMetrics
+from deepocr_jax.models.registry import task_of
 from deepocr_jax.pretrained import model_cache_dir
 from deepocr_jax.types import DLDataset
 
@@ -59,7 +60,7 @@ def evaluate_dl_model(
         source = DatasetSource(dataset, indices, model.training.image_width)
         device, width = model.training.device, model.training.image_width
         return dict(evaluate_recognition(model.checkpoint, source, device, width).compute())
-    if model.checkpoint.kind == "ocr_detection":
+    if task_of(model.checkpoint.kind) == "ocr_detection":
         return dict(_evaluate_detection(dataset, indices, model, tuple(iou_threshold)).compute())
     raise ParameterValueError(
         f'expected a model of type "ocr_recognition" or "ocr_detection", got '

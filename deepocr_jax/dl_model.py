@@ -17,7 +17,7 @@ from deepocr_jax.infer.pipeline import RecognitionSettings, read_word_images
 from deepocr_jax.infer.programs import resolve_devices
 from deepocr_jax.infer.recognizer import Reading, least_confidence, make_recognizer_net
 from deepocr_jax.models.head import change_head
-from deepocr_jax.models.registry import spec_from_dict
+from deepocr_jax.models.registry import spec_from_dict, task_of
 from deepocr_jax.pretrained import load_pretrained, model_cache_dir
 from deepocr_jax.training_parameters import TrainingParameters
 from deepocr_jax.types import Boxes, CharCandidates, DLResult
@@ -82,7 +82,7 @@ def load_model(source: "str | os.PathLike[str] | DLModel", kind: str = "") -> Mo
 
 def _checked(model: ModelCheckpoint, kind: str, where: str) -> ModelCheckpoint:
     """The model, if it is of the kind asked for and its specification is one."""
-    if kind and model.kind != kind:
+    if kind and task_of(model.kind) != kind:
         raise ModelFileError(f"expected a model of type {kind!r}, got {model.kind!r}: {where}")
     try:
         spec_from_dict(model.kind, model.spec)
@@ -146,7 +146,7 @@ def apply_dl_model(
     keep_programs(model_cache_dir() / "programs")
     if model.checkpoint.kind == "ocr_recognition":
         return _recognize(images, model)
-    if model.checkpoint.kind == "ocr_detection":
+    if task_of(model.checkpoint.kind) == "ocr_detection":
         return _detect(images, model)
     raise ParameterValueError(
         f"apply_dl_model does not take a model of type {model.checkpoint.kind!r}"
@@ -164,7 +164,7 @@ def _detect(images: list[np.ndarray], model: DLModel) -> list[DLResult]:
     net = make_detector_net(model.checkpoint, resolve_devices(model.training.device))
     results: list[DLResult] = []
     for found in detect(images, net, DetectionSettings()):
-        results.append({"score_maps": found.scores[..., None], "words": box_keys(found.boxes)})
+        results.append({"score_maps": found.score_maps, "words": box_keys(found.boxes)})
     return results
 
 

@@ -11,6 +11,7 @@ from deepocr_jax.errors import ParameterError, ParameterValueError, UnknownParam
 from deepocr_jax.infer.detector import DetectionSettings
 from deepocr_jax.infer.programs import resolve_devices
 from deepocr_jax.infer.recognizer import LINE_HEIGHT
+from deepocr_jax.models.registry import task_of
 from deepocr_jax.parameters import pair
 from deepocr_jax.text.alphabet import NAMED, as_characters, resolve_alphabet
 from deepocr_jax.training_parameters import IMAGE_WIDTH_PARSER, PARSERS, TrainingParameters
@@ -180,7 +181,7 @@ GETTERS: dict[str, Getter] = {
         for f in fields(TrainingParameters)
     },
     "device": _device,
-    "type": lambda model: model.checkpoint.kind,
+    "type": lambda model: task_of(model.checkpoint.kind),
     "alphabet": lambda model: list(model.checkpoint.alphabet),
     "image_width": lambda model: _image_size(model)[0],
     "image_height": lambda model: _image_size(model)[1],

@@ -16,6 +16,7 @@ from deepocr_jax.infer.programs import resolve_devices
 from deepocr_jax.infer.recognizer import make_recognizer_net
 from deepocr_jax.parameters import Parameters
 from deepocr_jax.postprocess.db_regions import RegionParams
+from deepocr_jax.postprocess.score_map_words import ScoreMapParams
 from deepocr_jax.text.alphabet import class_columns
 
 MODES = ("auto", "detection", "recognition")
@@ -152,6 +153,11 @@ def page_settings(p: Parameters) -> PageSettings:
                 min_pixel_score=p.detection_min_pixel_score,
                 min_region_score=p.detection_min_region_score,
                 unclip_ratio=p.detection_box_unclip_ratio,
+            ),
+            words=ScoreMapParams(
+                min_character_score=p.detection_min_character_score,
+                min_link_score=p.detection_min_link_score,
+                min_word_score=p.detection_min_word_score,
             ),
         ),
         recognition=RecognitionSettings(

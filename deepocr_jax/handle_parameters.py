@@ -10,9 +10,11 @@ from deepocr_jax.checkpoint import ModelCheckpoint
 from deepocr_jax.dl_model import DLModel, load_model, with_alphabet
 from deepocr_jax.errors import ModeError, ParameterValueError
 from deepocr_jax.handle import State, rebuilt, with_parameters
-from deepocr_jax.infer.detector import detection_batch_size
 from deepocr_jax.infer.programs import resolve_devices
 from deepocr_jax.infer.recognizer import LINE_HEIGHT, group_size
+from deepocr_jax.infer.tiles import detection_batch_size
+from deepocr_jax.models.registry import SCORE_MAP_KIND
+from deepocr_jax.models.score_maps import SCORE_MAP_NAMES
 from deepocr_jax.parameters import PARSERS, Parameters, pair, sides
 from deepocr_jax.text.alphabet import as_characters, resolve_alphabet
 
@@ -233,7 +235,9 @@ GETTERS: dict[str, Getter] = {
     ),
     "detection_model": lambda s: DLModel(_model_of(s, "detection")),
     "recognition_model": lambda s: DLModel(_model_of(s, "recognition")),
-    "detection_score_map_names": lambda s: ["text"],
+    "detection_score_map_names": lambda s: (
+        list(SCORE_MAP_NAMES) if _model_of(s, "detection").kind == SCORE_MAP_KIND else ["text"]
+    ),
     "detection_image_size": lambda s: [
         s.parameters.detection_image_width,
         s.parameters.detection_image_height,

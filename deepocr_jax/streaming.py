@@ -134,7 +134,8 @@ def _crop_result(crop: CropReading) -> DeepOCRResult:
 def _page_result(page: Page, read: bool) -> DeepOCRResult:
     boxes = np.array([w.box for w in page.words], np.float64).reshape(-1, 5)
     detection = page.detection
-    on_image = box_keys(scale_boxes(boxes, detection.row_factor, detection.col_factor))
+    on_canvas = scale_boxes(boxes, detection.row_factor, detection.col_factor)
+    on_maps = scale_boxes(on_canvas, detection.map_factor, detection.map_factor)
     words: dict[str, Any] = {
         **box_keys(boxes),
         "line_index": np.array(page.line_index, np.int64),
@@ -148,9 +149,8 @@ def _page_result(page: Page, read: bool) -> DeepOCRResult:
         words["confidence"] = np.array([w.confidence for w in page.words], np.float64)
     return {
         "image": detection.canvas,
-        "score_maps": detection.scores[..., None],
+        "score_maps": detection.score_maps,
         "words": words,  # type: ignore[typeddict-item]
-        "word_boxes_on_image": on_image,  # type: ignore[typeddict-item]
-        # The score map has the canvas' resolution.
-        "word_boxes_on_score_maps": {k: v.copy() for k, v in on_image.items()},  # type: ignore
+        "word_boxes_on_image": box_keys(on_canvas),  # type: ignore[typeddict-item]
+        "word_boxes_on_score_maps": box_keys(on_maps),  # type: ignore[typeddict-item]
     }

@@ -29,10 +29,11 @@ import deepocr_jax as ocr
 from deepocr_jax.cli_read import find_images
 from deepocr_jax.handle import page_settings
 from deepocr_jax.infer.compiled import PREPARED_EVENT
-from deepocr_jax.infer.detector import detect, run_tiles
+from deepocr_jax.infer.detector import detect
 from deepocr_jax.infer.lines import crop_line, read_lines, set_upright
 from deepocr_jax.infer.pipeline import Networks, PageSettings, line_words, make_lines
 from deepocr_jax.infer.recognizer import make_groups, run_group
+from deepocr_jax.infer.tiles import detection_batch_size, run_tiles
 from deepocr_jax.postprocess.db_regions import find_regions
 from deepocr_jax.synth.text_lines import RenderedSource
 
@@ -70,9 +71,10 @@ def measure_stages(
     with ThreadPoolExecutor(WORKERS) as pool:
         found = detect(images, detector, how.detection, pool)
         canvases = [x.canvas for x in found]
+        batch = detection_batch_size(how.detection.batch_size, detector.platform)
 
         def lines() -> list[Any]:
-            return [x for i, d in enumerate(found) for x in make_lines(i, d.boxes, how)]
+            return [x for i, d in enumerate(found) for x in make_lines(i, d, how, True)]
 
         def upright() -> list[Any]:
             turned = lines()
@@ -94,10 +96,10 @@ def measure_stages(
 
         cases: list[tuple[str, Callable[[], Any]]] = [
             ("decoding", lambda: list(pool.map(ocr.read_image, paths))),
-            ("detection, network", lambda: run_tiles(canvases, detector, 0, pool)),
+            ("detection, network", lambda: run_tiles(canvases, detector.replicas, batch, pool)),
             (
                 "detection, boxes",
-                lambda: [find_regions(x.scores, how.detection.regions) for x in found],
+                lambda: [find_regions(x.score_maps[..., 0], how.detection.regions) for x in found],
             ),
             ("which way up", upright),
             ("crops", lambda: [crop_line(x, images, width) for x in ready]),

@@ -1,4 +1,4 @@
-"""Images -> score maps and text regions."""
+"""Images -> score maps and boxes: text regions, or words, as the detector's maps allow."""
 
 import functools
 import itertools
@@ -7,23 +7,29 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from deepocr_jax.checkpoint import ModelCheckpoint
 from deepocr_jax.geometry.boxes import scale_boxes
-from deepocr_jax.geometry.crops import resize_image
-from deepocr_jax.infer.buckets import fit_canvas, tile_starts
 from deepocr_jax.infer.compiled import Program
 from deepocr_jax.infer.device_regions import find_regions_on_device, make_region_finder
 from deepocr_jax.infer.programs import Device, with_fast_products
-from deepocr_jax.models.registry import make_model, spec_from_dict
+from deepocr_jax.infer.tiles import (
+    Layout,
+    cut_tiles,
+    detection_batch_size,
+    lay_out_scaled,
+    lay_out_tiled,
+    merge_tiles,
+    run_tiles,
+)
+from deepocr_jax.models.registry import SCORE_MAP_KIND, make_model, spec_from_dict
+from deepocr_jax.models.score_maps import STRIDE, to_score_maps
 from deepocr_jax.postprocess.db_regions import RegionParams, find_regions
+from deepocr_jax.postprocess.score_map_words import ScoreMapParams, find_words
 from deepocr_jax.preprocess import Preprocess, normalize
-
-ACCELERATOR_BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -32,13 +38,20 @@ class DetectorNet:
 
     Attributes:
         platform: Of its devices.
-        replicas: One a device: canvases -> text probabilities.
+        replicas: One a device: canvases -> maps.
         finder: Text probabilities -> regions, on the first device.
+        finds_words: Whether it finds words with their directions, by score maps, and not regions.
     """
 
     platform: str
     replicas: tuple[Program, ...]
     finder: Program
+    finds_words: bool = False
+
+    @property
+    def stride(self) -> int:
+        """Canvas pixels a map pixel, along each axis."""
+        return STRIDE if self.finds_words else 1
 
 
 @dataclass(frozen=True)
@@ -49,9 +62,10 @@ class DetectionSettings:
         height, width: Of the canvas.
         tiling, tiling_overlap: Whether a larger image is cut into canvases, and what they share.
         batch_size: Canvases a batch; 0: chosen for the device.
-        boxes_on_device: Whether boxes are formed on the device rather than on the host, which
-            forms those of tiled images in any case.
-        regions: Thresholds.
+        boxes_on_device: Whether boxes of regions are formed on the device rather than on the host,
+            which forms those of tiled images in any case.
+        regions: Thresholds of detectors with a text probability.
+        words: Thresholds of detectors with score maps.
     """
 
     height: int = 1024
@@ -61,6 +75,7 @@ class DetectionSettings:
     batch_size: int = 0
     boxes_on_device: bool = False
     regions: RegionParams = RegionParams()
+    words: ScoreMapParams = ScoreMapParams()
 
 
 @dataclass(frozen=True)
@@ -69,19 +84,23 @@ class Detection:
 
     Attributes:
         canvas: [h, w, 3] uint8, the image that the network saw (padded).
-        scores: [h, w] float32 text probability of the canvas' pixels.
+        score_maps: [h', w', c] float32.
         row_factor: Canvas rows per image row.
         col_factor: Canvas columns per image column.
-        boxes: [n, 5] regions in image coordinates, expanded.
-        region_scores: [n] mean text probability.
+        map_factor: Map pixels per canvas pixel.
+        boxes: [n, 5] regions or words in image coordinates.
+        box_scores: [n] mean text probability, or best character score.
+        are_words: Whether the boxes are words with their directions of reading.
     """
 
     canvas: np.ndarray
-    scores: np.ndarray
+    score_maps: np.ndarray
     row_factor: float
     col_factor: float
+    map_factor: float
     boxes: np.ndarray
-    region_scores: np.ndarray
+    box_scores: np.ndarray
+    are_words: bool
 
 
 def make_detector_net(
@@ -90,29 +109,20 @@ def make_detector_net(
     """Puts a detector onto its devices."""
     spec = spec_from_dict(model.kind, model.spec)
     platform = devices[0].platform
-    scores = functools.partial(_scores, spec, dtype, model.preprocess)
-    identity = repr(["detector", spec, dtype, model.preprocess])
+    maps = functools.partial(_maps, model.kind, spec, dtype, model.preprocess)
+    identity = repr([model.kind, spec, dtype, model.preprocess])
     variables = with_fast_products(model.variables, platform)
-    replicas = tuple(Program(scores, variables, device, identity) for device in devices)
-    return DetectorNet(platform, replicas, make_region_finder(devices[0]))
+    replicas = tuple(Program(maps, variables, device, identity) for device in devices)
+    finder = make_region_finder(devices[0])
+    return DetectorNet(platform, replicas, finder, model.kind == SCORE_MAP_KIND)
 
 
-def _scores(
-    spec: Any, dtype: str, preprocess: Preprocess, variables: Any, canvas: jax.Array
+def _maps(
+    kind: str, spec: Any, dtype: str, preprocess: Preprocess, variables: Any, canvas: jax.Array
 ) -> jax.Array:
-    network: Any = make_model("ocr_detection", spec, jnp.dtype(dtype))
-    return network.apply(variables, normalize(canvas, preprocess))
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """How one image is shown to the network: a canvas, cut into tiles of one shape."""
-
-    canvas: np.ndarray
-    row_factor: float
-    col_factor: float
-    corners: list[tuple[int, int]]
-    tile: tuple[int, int]
+    network: Any = make_model(kind, spec, jnp.dtype(dtype))
+    found = network.apply(variables, normalize(canvas, preprocess))
+    return to_score_maps(found) if kind == SCORE_MAP_KIND else found[..., None]
 
 
 def detect(
@@ -121,7 +131,7 @@ def detect(
     settings: DetectionSettings,
     pool: ThreadPoolExecutor | None = None,
 ) -> list[Detection]:
-    """Finds the text regions of images.
+    """Finds the text of images.
 
     Args:
         images: [h, w, 3] uint8 RGB each.
@@ -133,119 +143,61 @@ def detect(
         One detection an image, independent of the other images.
     """
     run = pool.map if pool else map
-    layouts = list(run(functools.partial(_lay_out, settings=settings), images))
-    tiles = [_tile(layout, corner) for layout in layouts for corner in layout.corners]
-    scores = iter(run_tiles(tiles, net, settings.batch_size, pool))
-    maps = [_merge_tiles(x, list(itertools.islice(scores, len(x.corners)))) for x in layouts]
 
-    # Merged maps have any size, for which nothing is compiled.
-    finder = net.finder if settings.boxes_on_device and not settings.tiling else None
+    def lay_out(image: np.ndarray) -> Layout:
+        limit = (settings.height, settings.width)
+        if settings.tiling:
+            return lay_out_tiled(image, limit, settings.tiling_overlap, net.stride)
+        return lay_out_scaled(image, limit)
+
+    layouts = list(run(lay_out, images))
+    tiles = [tile for layout in layouts for tile in cut_tiles(layout)]
+    size = detection_batch_size(settings.batch_size, net.platform)
+    of_tiles = iter(run_tiles(tiles, net.replicas, size, pool))
+    maps = [
+        merge_tiles(x, list(itertools.islice(of_tiles, len(x.corners))), net.stride)
+        for x in layouts
+    ]
 
     def finish(index: int) -> Detection:
-        return _detection(images[index], layouts[index], maps[index], settings.regions, finder)
+        return _detection(images[index], layouts[index], maps[index], net, settings)
 
     return list(run(finish, range(len(images))))
 
 
-def _lay_out(image: np.ndarray, settings: DetectionSettings) -> _Layout:
-    height, width = image.shape[:2]
-    limit = (settings.height, settings.width)
-    if settings.tiling:  # No zoom, whether the image is larger than a tile or smaller.
-        rows, cols = (
-            tile_starts(side, tile, min(settings.tiling_overlap, tile // 2))
-            for side, tile in zip((height, width), limit, strict=True)
-        )
-        corners = [(row, col) for row in rows for col in cols]
-        return _Layout(image.copy(), 1.0, 1.0, corners, limit)
-    scaled, shape = fit_canvas(height, width, *limit)
-    canvas = pad_image(resize_image(image, *scaled), *shape)
-    if canvas is image:  # The result shows the canvas; it must not share memory with the input.
-        canvas = image.copy()
-    return _Layout(canvas, scaled[0] / height, scaled[1] / width, [(0, 0)], shape)
-
-
-def _tile(layout: _Layout, corner: tuple[int, int]) -> np.ndarray:
-    (top, left), (height, width) = corner, layout.tile
-    return pad_image(layout.canvas[top : top + height, left : left + width], height, width)
-
-
-def _merge_tiles(layout: _Layout, scores: list[np.ndarray]) -> np.ndarray:
-    """The canvas' score map: the maximum over its tiles.
-
-    Regions are formed on the whole map, so a word on a seam needs no merging.
-    """
-    if len(scores) == 1:
-        height, width = layout.canvas.shape[:2]
-        return scores[0][:height, :width]
-    merged = np.zeros(layout.canvas.shape[:2], np.float32)
-    height, width = layout.tile
-    for (top, left), found in zip(layout.corners, scores, strict=True):
-        part = merged[top : top + height, left : left + width]
-        np.maximum(part, found[: part.shape[0], : part.shape[1]], out=part)
-    return merged
-
-
 def _detection(
     image: np.ndarray,
-    layout: _Layout,
-    scores: np.ndarray,
-    params: RegionParams,
-    finder: Program | None,
+    layout: Layout,
+    maps: np.ndarray,
+    net: DetectorNet,
+    settings: DetectionSettings,
 ) -> Detection:
-    found = find_regions_on_device(scores, params, finder) if finder else None
-    # Without a finder, or where a map has more components than that has room for.
-    boxes, region_scores = find_regions(scores, params) if found is None else found
-    boxes = scale_boxes(boxes, 1 / layout.row_factor, 1 / layout.col_factor)
-    # A region whose centre is in the padding is none of the image.
+    if net.finds_words:
+        boxes, box_scores = find_words(maps, settings.words)
+    else:
+        boxes, box_scores = _find_regions(maps[..., 0], net, settings)
+    boxes = scale_boxes(boxes, net.stride / layout.row_factor, net.stride / layout.col_factor)
+    # A box whose centre is in the padding is none of the image.
     row, col = boxes[:, 0], boxes[:, 1]
     inside = (row >= 0) & (row <= image.shape[0] - 1) & (col >= 0) & (col <= image.shape[1] - 1)
     return Detection(
         layout.canvas,
-        scores,
+        maps,
         layout.row_factor,
         layout.col_factor,
+        1 / net.stride,
         boxes[inside],
-        region_scores[inside],
+        box_scores[inside],
+        net.finds_words,
     )
 
 
-def pad_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Pads with gray below and to the right."""
-    h, w = image.shape[:2]
-    if (h, w) == (height, width):
-        return image
-    gray = (127, 127, 127)
-    return cv2.copyMakeBorder(image, 0, height - h, 0, width - w, cv2.BORDER_CONSTANT, value=gray)
-
-
-def detection_batch_size(batch_size: int, platform: str) -> int:
-    """Images computed together; 0: chosen for the device."""
-    return batch_size or (1 if platform == "cpu" else ACCELERATOR_BATCH)
-
-
-def run_tiles(
-    tiles: list[np.ndarray],
-    net: DetectorNet,
-    batch_size: int = 0,
-    pool: ThreadPoolExecutor | None = None,
-) -> list[np.ndarray]:
-    """[h, w, 3] uint8 each -> text probability [h, w] float32 each, batched by shape."""
-    size = detection_batch_size(batch_size, net.platform)
-    by_shape: dict[tuple[int, ...], list[int]] = {}
-    for index, tile in enumerate(tiles):
-        by_shape.setdefault(tile.shape, []).append(index)
-    batches = [m[i : i + size] for m in by_shape.values() for i in range(0, len(m), size)]
-
-    def run(number: int) -> np.ndarray:
-        members = batches[number]
-        batch = np.zeros((size, *tiles[members[0]].shape), np.uint8)
-        for slot, index in enumerate(members):
-            batch[slot] = tiles[index]
-        return np.asarray(net.replicas[number % len(net.replicas)](batch))
-
-    scores: list[np.ndarray] = [np.zeros(0)] * len(tiles)
-    outcomes = pool.map(run, range(len(batches))) if pool else map(run, range(len(batches)))
-    for members, found in zip(batches, outcomes, strict=True):
-        for slot, index in enumerate(members):
-            scores[index] = found[slot]
-    return scores
+def _find_regions(
+    scores: np.ndarray, net: DetectorNet, settings: DetectionSettings
+) -> tuple[np.ndarray, np.ndarray]:
+    # Merged maps have any size, for which nothing is compiled.
+    if settings.boxes_on_device and not settings.tiling:
+        found = find_regions_on_device(scores, settings.regions, net.finder)
+        if found is not None:
+            return found
+    return find_regions(scores, settings.regions)

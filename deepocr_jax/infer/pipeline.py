@@ -31,6 +31,7 @@ from deepocr_jax.infer.recognizer import (
 from deepocr_jax.infer.stages import work_ahead
 from deepocr_jax.postprocess.ink import align_crop
 from deepocr_jax.postprocess.reading_order import order_regions
+from deepocr_jax.postprocess.word_lines import JoinParams, join_words
 from deepocr_jax.postprocess.words import WordParams, WordSpan, cut_words, fit_words
 
 PACKS_AHEAD = 1
@@ -44,7 +45,7 @@ class PageSettings:
     """Everything that `read_pages` can be told.
 
     Attributes:
-        detection, recognition, words: Of the stages.
+        detection, recognition, words, join: Of the stages.
         orientation_rad: Reading direction; None: found out.
         sort_by_line: Whether words are put into reading order.
         min_confidence: Lines read with less mean confidence are dropped.
@@ -54,6 +55,7 @@ class PageSettings:
     detection: DetectionSettings = DetectionSettings()
     recognition: RecognitionSettings = RecognitionSettings()
     words: WordParams = WordParams()
+    join: JoinParams = JoinParams()
     orientation_rad: float | None = None
     sort_by_line: bool = True
     min_confidence: float = 0.5
@@ -132,25 +134,31 @@ def _read_pack(
 ) -> list[Page]:
     assert nets.detector is not None
     found = detect(images, nets.detector, settings.detection, pool)
-    by_page = [make_lines(i, x.boxes, settings) for i, x in enumerate(found)]
+    read = nets.recognizer is not None
+    by_page = [make_lines(i, x, settings, read) for i, x in enumerate(found)]
     lines = [line for of_page in by_page for line in of_page]
     if settings.orientation_rad is None and nets.orientation is not None:
-        set_upright(lines, images, nets.orientation, nets.recognizer, settings.recognition)
+        undirected = [line for line in lines if not found[line.page].are_words]
+        set_upright(undirected, images, nets.orientation, nets.recognizer, settings.recognition)
     if nets.recognizer is not None:
         classifier = nets.orientation if settings.orientation_rad is None else None
         read_lines(lines, images, nets.recognizer, settings.recognition, pool, classifier)
-
-    read = nets.recognizer is not None
     return [_page(x, mine, settings, read) for x, mine in zip(found, by_page, strict=True)]
 
 
-def make_lines(page: int, boxes: np.ndarray, settings: PageSettings) -> list[Line]:
-    """The lines of a page's regions that are large enough, in their likely directions."""
+def make_lines(page: int, found: Detection, settings: PageSettings, read: bool) -> list[Line]:
+    """The lines of a page's boxes that are large enough, in their likely directions.
+
+    Words that will be read are joined to lines; otherwise a line is a box that was found.
+    """
+    boxes = found.boxes
     boxes = boxes[4 * boxes[:, 3] * boxes[:, 4] >= settings.min_word_area]
-    if settings.orientation_rad is None:
-        boxes = align_short_boxes(boxes)
-    else:
+    if settings.orientation_rad is not None:
         boxes = direct_boxes(boxes, settings.orientation_rad)
+    elif not found.are_words:
+        boxes = align_short_boxes(boxes)
+    if found.are_words and read:
+        return [Line(page, x.box, boxes[x.members]) for x in join_words(boxes, settings.join)]
     return [Line(page, box) for box in boxes]
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 
 from deepocr_jax.infer.buckets import canvas_shapes, line_widths
-from deepocr_jax.infer.detector import detection_batch_size, run_tiles
 from deepocr_jax.infer.device_regions import find_regions_on_device
 from deepocr_jax.infer.orientation import turned_probability
 from deepocr_jax.infer.pipeline import Networks, PageSettings
 from deepocr_jax.infer.recognizer import LINE_HEIGHT, group_size, read_crops, run_candidates
+from deepocr_jax.infer.tiles import detection_batch_size, run_tiles
 
 
 def warm_up(nets: Networks, settings: PageSettings) -> int:
@@ -22,9 +22,9 @@ def warm_up(nets: Networks, settings: PageSettings) -> int:
         each = size * len(nets.detector.replicas)  # One batch a device.
         for shape in canvas_shapes(settings.detection.height, settings.detection.width):
             blank = np.zeros((*shape, 3), np.uint8)
-            run_tiles([blank] * each, nets.detector, settings.detection.batch_size)
+            run_tiles([blank] * each, nets.detector.replicas, size)
             count += 1
-            if settings.detection.boxes_on_device:
+            if settings.detection.boxes_on_device and not nets.detector.finds_words:
                 scores = np.zeros(shape, np.float32)
                 find_regions_on_device(scores, settings.detection.regions, nets.detector.finder)
                 count += 1

@@ -77,9 +77,11 @@ ORIENTATIONS: dict[str, OrientationSpec] = {
     "ppocr_mobile_v2": orientation_spec(),
 }
 
+SCORE_MAP_KIND = "ocr_detection_score_maps"
+
 KINDS: dict[str, tuple[dict, type[nn.Module]]] = {
     "ocr_detection": (DETECTORS, Detector),
-    "ocr_detection_score_maps": (SCORE_MAP_DETECTORS, ScoreMapDetector),
+    SCORE_MAP_KIND: (SCORE_MAP_DETECTORS, ScoreMapDetector),
     "ocr_recognition": (RECOGNIZERS, Recognizer),
     "ocr_orientation": (ORIENTATIONS, OrientationClassifier),
 }
@@ -93,6 +95,11 @@ def make_model(kind: str, spec: Any, dtype: Any = jnp.float32) -> nn.Module:
     """
     specs, network = KINDS[kind]
     return network(specs[spec] if isinstance(spec, str) else spec, dtype=dtype)
+
+
+def task_of(kind: str) -> str:
+    """What a model of a kind is for, its public type: both detectors are "ocr_detection"."""
+    return "ocr_detection" if kind == SCORE_MAP_KIND else kind
 
 
 def spec_to_dict(spec: Any) -> dict[str, Any]:
@@ -111,7 +118,7 @@ def spec_from_dict(kind: str, values: dict[str, Any]) -> Any:
 
 SPEC_TYPES: dict[str, type] = {
     "ocr_detection": DetectorSpec,
-    "ocr_detection_score_maps": ScoreMapSpec,
+    SCORE_MAP_KIND: ScoreMapSpec,
     "ocr_recognition": RecognizerSpec,
     "ocr_orientation": OrientationSpec,
 }

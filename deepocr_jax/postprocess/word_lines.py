@@ -1,8 +1,8 @@
 """Words that stand one after the other -> the line crop in which they are read together.
 
-Recognizers learn lines: a word alone is read worse than within its line (Deep OCR of forms: of
-FUNSD's words 83 % against 90 %, measured with the published recognizer). Words far apart, as in a
-table's cells, stay apart, so that no crop is mostly blank.
+Recognizers learn lines, and a line's crop has less padding than its words' crops together. Words
+far apart, as in a table's cells, stay apart: of FUNSD's words in their true boxes 91.8 % are read
+rightly alone, 91.6 % with neighbours up to 0.8 or 1.5 heights away, 90.4 % up to 3 (10 forms).
 """
 
 from dataclasses import dataclass
@@ -25,11 +25,14 @@ class JoinParams:
         max_aspect: Longest line, in its own heights; longer ones would be squeezed.
     """
 
-    max_gap: float = 1.5
+    max_gap: float = 0.8
     max_drop: float = 0.4
     max_height_ratio: float = 1.8
     max_turn_deg: float = 8.0
     max_aspect: float = 40.0
+
+
+_DEFAULT = JoinParams()
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class WordLine:
     box: np.ndarray
 
 
-def join_words(boxes: np.ndarray, params: JoinParams = JoinParams()) -> list[WordLine]:  # noqa: B008
+def join_words(boxes: np.ndarray, params: JoinParams = _DEFAULT) -> list[WordLine]:
     """Groups the words of a page.
 
     Args:
