@@ -35,6 +35,11 @@ if TYPE_CHECKING:
         warm_up_deep_ocr,
     )
     from deepocr_jax.display.figures import training_curve, worst_examples
+    from deepocr_jax.display.result_figures import (
+        dev_display_deep_ocr_results,
+        dev_display_deep_ocr_results_preprocessed,
+        dev_display_deep_ocr_score_maps,
+    )
     from deepocr_jax.display.sample_figures import dev_display_dl_data
     from deepocr_jax.dl_evaluation import evaluate_dl_model
     from deepocr_jax.dl_model import (
@@ -101,6 +106,9 @@ __all__ = [
     "create_dl_preprocess_param",
     "create_dl_preprocess_param_from_model",
     "create_dl_train_param",
+    "dev_display_deep_ocr_results",
+    "dev_display_deep_ocr_results_preprocessed",
+    "dev_display_deep_ocr_score_maps",
     "dev_display_dl_data",
     "drop_faulty",
     "evaluate_dl_model",
@@ -179,6 +187,11 @@ _HOMES = {
     "deepocr_jax.display.figures": (
         "training_curve",
         "worst_examples",
+    ),
+    "deepocr_jax.display.result_figures": (
+        "dev_display_deep_ocr_results",
+        "dev_display_deep_ocr_results_preprocessed",
+        "dev_display_deep_ocr_score_maps",
     ),
     "deepocr_jax.display.sample_figures": ("dev_display_dl_data",),
     "deepocr_jax.dl_evaluation": ("evaluate_dl_model",),

@@ -14,9 +14,9 @@ from deepocr_jax.infer.programs import resolve_devices
 from deepocr_jax.infer.recognizer import LINE_HEIGHT, group_size
 from deepocr_jax.infer.tiles import detection_batch_size
 from deepocr_jax.models.registry import SCORE_MAP_KIND
-from deepocr_jax.models.score_maps import SCORE_MAP_NAMES
 from deepocr_jax.parameters import PARSERS, Parameters, pair, sides
 from deepocr_jax.text.alphabet import as_characters, resolve_alphabet
+from deepocr_jax.types import SCORE_MAP_NAMES
 
 
 def check_component(state: State, name: str) -> None:

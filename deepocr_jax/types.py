@@ -29,6 +29,10 @@ IntArray: TypeAlias = npt.NDArray[np.integer[Any]]
 """Array of whole numbers; the field that holds it says its shape and unit."""
 
 
+SCORE_MAP_NAMES = ("character", "link", "sin", "cos")
+"""Channels of the score maps of a detector that finds words."""
+
+
 class CharCandidates(TypedDict):
     """Readings of one character position, the most likely first.
 

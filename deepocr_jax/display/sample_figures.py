@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Polygon
 
+from deepocr_jax.display.figure_boxes import BoxStyle, draw_arrows, draw_boxes, write_texts
 from deepocr_jax.display.figure_grid import (
     DPI,
-    LETTER_WIDTH,
     POINTS_PER_IN,
     make_grid,
     shortened,
@@ -18,15 +17,13 @@ from deepocr_jax.display.figure_grid import (
 )
 from deepocr_jax.display.figure_texts import drawable, text_style
 from deepocr_jax.errors import ParameterValueError
-from deepocr_jax.geometry.boxes import boxes_to_quads, directions
+from deepocr_jax.geometry.boxes import boxes_to_quads
 
 RESULT_COLOR = "tab:blue"
 WRONG_COLOR = "tab:red"
 # Width of one sample alone: a pixel of its image is one of the figure's, between these limits.
 MIN_WIDTH_IN, MAX_WIDTH_IN, MAX_HEIGHT_IN = 6.0, 12.0, 16.0
 MIN_CELL_IN = 1.5
-# Lines and texts of a box over its height; they are never thinner or smaller than these points.
-LINE_SHARE, MIN_LINE_PT, MIN_TEXT_PT = 0.1, 0.5, 4.0
 MAX_SAMPLES = 64
 BOX_KEYS = ("row", "col", "phi", "length1", "length2")
 
@@ -85,14 +82,14 @@ def dev_display_dl_data(
     for cell, image, sample, result in zip(cells, images, batch, found, strict=False):
         cell.imshow(image, cmap="gray", interpolation="nearest")
         drawn_in = min(cell_in, MAX_HEIGHT_IN * image.shape[1] / image.shape[0])
-        style = _Style(line_width, font_size, POINTS_PER_IN * drawn_in / image.shape[1])
+        style = BoxStyle(line_width, font_size, POINTS_PER_IN * drawn_in / image.shape[1])
         labelled, read = _label_boxes(sample), _result_boxes(result)
         for color, (boxes, quads, texts) in ((box_color, labelled), (RESULT_COLOR, read)):
-            _draw_boxes(cell, quads, color, style)
+            draw_boxes(cell, quads, color, style)
             if show_orientation:
-                _draw_arrows(cell, boxes, color, style)
+                draw_arrows(cell, boxes, color, style)
             if show_words:
-                _write_texts(cell, quads, texts, color, style)
+                write_texts(cell, quads, texts, color, style)
         if show_words:
             _write_title(cell, sample.get("word"), result, font_size, cell_in)
     return figure
@@ -151,51 +148,6 @@ def _result_boxes(result: Mapping[str, Any]) -> _Labels:
 
 def _columns(values: Sequence[Any]) -> np.ndarray:
     return np.column_stack([np.atleast_1d(np.asarray(v, np.float64)) for v in values])
-
-
-class _Style(NamedTuple):
-    """Largest sizes, and the points of the figure that a pixel of the image takes."""
-
-    line_width: float
-    font_size: float
-    points: float
-
-    def line(self, height_px: float) -> float:
-        """Width of the lines of a box, in points."""
-        return max(MIN_LINE_PT, min(self.line_width, LINE_SHARE * height_px * self.points))
-
-    def text(self, text: str, length_px: float) -> float:
-        """Size at which a text is about as long as its box, in points."""
-        fitting = length_px * self.points / (LETTER_WIDTH * max(1, len(text)))
-        return max(MIN_TEXT_PT, min(self.font_size, fitting))
-
-
-def _draw_boxes(cell: Axes, quads: np.ndarray, color: str, style: _Style) -> None:
-    for quad in quads:
-        line = style.line(float(np.linalg.norm(quad[3] - quad[0])))
-        cell.add_patch(Polygon(quad[:, ::-1], fill=False, edgecolor=color, linewidth=line))
-
-
-def _draw_arrows(cell: Axes, boxes: np.ndarray, color: str, style: _Style) -> None:
-    """From the centre of each box to the middle of the edge where its reading ends."""
-    along, _ = directions(boxes[:, 2])
-    for box, direction in zip(boxes, along, strict=True):
-        line = style.line(2 * box[4])
-        end = box[:2] + box[3] * direction
-        form = {"arrowstyle": "->", "color": color, "linewidth": line / 2, "shrinkA": 0}
-        form |= {"shrinkB": 0, "mutation_scale": 4 * line}
-        cell.annotate("", xy=(end[1], end[0]), xytext=(box[1], box[0]), arrowprops=form)
-
-
-def _write_texts(
-    cell: Axes, quads: np.ndarray, texts: Sequence[str], color: str, style: _Style
-) -> None:
-    """Each text above the first corner of its box; as many as there are of both."""
-    for quad, text in zip(quads, texts, strict=False):
-        row, col = quad[0]
-        size = style.text(text, float(np.linalg.norm(quad[1] - quad[0])))
-        form = {"va": "bottom", "clip_on": True, **text_style(size, color)}
-        cell.text(col, row, drawable(text), **form)
 
 
 def _write_title(

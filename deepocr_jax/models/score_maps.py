@@ -16,10 +16,10 @@ import numpy as np
 from deepocr_jax.models.detector import DetectorSpec, RepLKFPN
 from deepocr_jax.models.layers import Conv, Pointwise
 from deepocr_jax.models.lcnet import LCNet, LCNetSpec
+from deepocr_jax.types import SCORE_MAP_NAMES
 
 STRIDE = 2
 """Image pixels a map pixel, along each axis."""
-SCORE_MAP_NAMES = ("character", "link", "sin", "cos")
 # The parts that both kinds of detectors have.
 SHARED_PARTS = ("LCNet_0", "RepLKFPN_0")
 # Characters and links fill a few hundredths of a page (Lin et al., arXiv 1708.02002, section 4.1).
