@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from deepocr_jax.models.detector import DetectorSpec, RepLKFPN
-from deepocr_jax.models.layers import Conv, Pointwise
+from deepocr_jax.models.layers import Conv, Dense, Pointwise
 from deepocr_jax.models.lcnet import LCNet, LCNetSpec
 
 STRIDE = 2
@@ -59,7 +59,10 @@ class ScoreMapHead(nn.Module):
         x = nn.relu(Conv(self.features, dtype=dtype)(x))
         # A pixel's four parts stay channels until there are few of them left to move.
         x = nn.relu(Pointwise(4 * f, dtype=dtype)(x)).reshape(n, h, w, 4, f)
-        x = Pointwise(len(SCORE_MAP_NAMES), use_bias=False, dtype=dtype)(x)
+        # Begins near zero, so that the biases decide at first whatever the neck gives.
+        x = Dense(4, use_bias=False, dtype=dtype, kernel_init=nn.initializers.normal(1e-3))(
+            x.reshape(-1, f)
+        )
         x = x.reshape(n, h, w, 2, 2, 4).transpose(0, 1, 3, 2, 4, 5).reshape(n, 2 * h, 2 * w, 4)
         return x + self.param("out_bias", _prior_bias, (4,)).astype(dtype)
 
