@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,16 +29,15 @@ from deepocr_jax.synth.vocabulary import PRINTABLE_ASCII
 from deepocr_jax.train.loop import STATES_DIR, Outcome, on_device, train
 from deepocr_jax.train.optimizer import OptimizerOptions, hyperparameters
 from deepocr_jax.train.recognition import DATASET, RecognitionOptions, make_recognition_losses
-from deepocr_jax.train.run import RunOptions, Task, Watcher
+from deepocr_jax.train.run import RunOptions, Task
 from deepocr_jax.train.state import init_state, variables_of
 from deepocr_jax.train.step import ParallelStep, StepOptions
-from deepocr_jax.train.watchers import combine, progress_bar, stop_on_sigterm, tensorboard
+from deepocr_jax.train.watchers import usual_watchers
 from deepocr_jax.training import make_recognition_task, with_variables
 from deepocr_jax.training_parameters import TrainingParameters
 from deepocr_jax.types import CropSource, DLDataset
 
 RENDERED_CROPS = 20_000
-TENSORBOARD_DIR = "tensorboard"
 
 
 class DLTrainOutcome(NamedTuple):
@@ -215,17 +213,9 @@ def _rehearsal_source(
 def _run(task: Task, options: RunOptions, param: DLTrainParam, workdir: Path | None) -> Outcome:
     enable_compilation_cache(model_cache_dir() / "xla")
     keep_programs(model_cache_dir() / "programs")
-    first = jax.process_index() == 0
-    with ExitStack() as stack:
-        watchers: list[Watcher] = []
-        if workdir is not None:
-            watchers.append(stack.enter_context(stop_on_sigterm()))
-        if workdir is not None and first:
-            watchers.append(stack.enter_context(tensorboard(workdir / TENSORBOARD_DIR)))
-        if param.enable_display and first:
-            watchers.append(stack.enter_context(progress_bar()))
+    with usual_watchers(workdir, param.enable_display) as watcher:
         platform = jax.local_devices()[0].platform
-        return train(task, options, workdir, combine(*watchers), compiler_options(platform))
+        return train(task, options, workdir, watcher, compiler_options(platform))
 
 
 def _take(model: DLModel, outcome: Outcome, workdir: Path | None, share: float) -> None:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from deepocr_jax.models.detector import DetectorSpec, RepLKFPN
-from deepocr_jax.models.layers import Conv, Pointwise
+from deepocr_jax.models.layers import Conv, Dense, Pointwise
 from deepocr_jax.models.lcnet import LCNet, LCNetSpec
 from deepocr_jax.types import SCORE_MAP_NAMES
 
@@ -22,6 +22,7 @@ STRIDE = 2
 """Image pixels a map pixel, along each axis."""
 # The parts that both kinds of detectors have.
 SHARED_PARTS = ("LCNet_0", "RepLKFPN_0")
+HEAD = "ScoreMapHead_0"
 # Characters and links fill a few hundredths of a page (Lin et al., arXiv 1708.02002, section 4.1).
 PRIOR_SCORE = 0.05
 
@@ -58,7 +59,10 @@ class ScoreMapHead(nn.Module):
         x = nn.relu(Conv(self.features, dtype=dtype)(x))
         # A pixel's four parts stay channels until there are few of them left to move.
         x = nn.relu(Pointwise(4 * f, dtype=dtype)(x)).reshape(n, h, w, 4, f)
-        x = Pointwise(len(SCORE_MAP_NAMES), use_bias=False, dtype=dtype)(x)
+        # Begins near zero, so that the biases decide at first whatever the neck gives.
+        x = Dense(4, use_bias=False, dtype=dtype, kernel_init=nn.initializers.normal(1e-3))(
+            x.reshape(-1, f)
+        )
         x = x.reshape(n, h, w, 2, 2, 4).transpose(0, 1, 3, 2, 4, 5).reshape(n, 2 * h, 2 * w, 4)
         return x + self.param("out_bias", _prior_bias, (4,)).astype(dtype)
 
@@ -99,25 +103,30 @@ def unit_vectors(x: jax.Array) -> jax.Array:
     return x * jax.lax.rsqrt(jnp.sum(x * x, axis=-1, keepdims=True) + 1e-6)
 
 
-def with_detector_parts(
-    fresh: dict[str, Any], detector: dict[str, Any]
+def variables_from_detector(
+    key: jax.Array, spec: ScoreMapSpec, detector: dict[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    """Fresh variables of a `ScoreMapDetector` with backbone and neck of a trained `Detector`.
+    """Variables of a `ScoreMapDetector`: a trained detector's backbone and neck, a fresh head.
 
     Args:
-        fresh: {"params": ...} of the detector by score maps.
-        detector: {"params": ...} of the trained one, of the same backbone and neck.
+        key: Of the head's random numbers.
+        spec: With the detector's backbone and neck, see `score_map_spec`.
+        detector: {"params": ...} of a `models.detector.Detector`.
 
     Raises:
-        ValueError: The two do not have the same backbone and neck.
+        ValueError: The detector has another backbone or neck.
     """
-    params = dict(fresh["params"])
-    for part in SHARED_PARTS:
-        wanted, given = (jax.tree.map(np.shape, tree["params"][part]) for tree in (fresh, detector))
-        if wanted != given:
+    head = ScoreMapHead(spec.head_features, spec.map_features)
+    features = jnp.zeros((1, 8, 8, spec.neck_features // 4 * len(spec.backbone.stages)))
+    params = {name: detector["params"].get(name, {}) for name in SHARED_PARTS}
+    params[HEAD] = jax.tree.map(np.asarray, head.init(key, features)["params"])
+    image = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
+    wanted = jax.eval_shape(ScoreMapDetector(spec).init, key, image)["params"]
+    for name in params:
+        given, expected = (jax.tree.map(np.shape, tree[name]) for tree in (params, wanted))
+        if given != expected:
             raise ValueError(
-                f"the detector's {part} has other parameters than the one by score maps; make the "
-                "latter's specification by score_map_spec(the detector's)"
+                f"the detector's {name} has other parameters than the one by score maps; make the "
+                "specification by score_map_spec(that of the detector)"
             )
-        params[part] = detector["params"][part]
-    return {**fresh, "params": params}
+    return {"params": params}

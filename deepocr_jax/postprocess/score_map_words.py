@@ -6,11 +6,12 @@ search for the best rectangle, and text that stands on its head is known to.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from deepocr_jax.geometry.boxes import directions
+from deepocr_jax.geometry.boxes import directions, normalize_phi
 
 
 @dataclass(frozen=True)
@@ -48,47 +49,73 @@ def find_words(maps: np.ndarray, params: ScoreMapParams) -> tuple[np.ndarray, np
     character = np.ascontiguousarray(maps[..., 0])
     link = np.ascontiguousarray(maps[..., 1])
     text = (character >= params.min_character_score) | (link >= params.min_link_score)
-    # By sides only: across corners small words would touch.
-    count, labels = cv2.connectedComponents(text.astype(np.uint8), connectivity=4)
-    if count == 1:
+    regions = _find_regions(text)
+    if not len(regions.starts):
         return np.zeros((0, 5)), np.zeros(0)
-    pixels = np.flatnonzero(text)
-    label = labels.ravel()[pixels]
+    score = character.ravel()[regions.pixels]
+    peak = np.maximum.reduceat(score, regions.starts)
+    linked = np.maximum.reduceat(link.ravel()[regions.pixels], regions.starts)
+    boxes = _boxes(maps, regions, score, linked >= params.min_link_score, params)
+    areas = 4 * boxes[:, 3] * boxes[:, 4]
+    kept = (peak >= params.min_word_score) & (areas >= params.min_word_area)
+    return boxes[kept], peak[kept].astype(np.float64)
+
+
+class _Regions(NamedTuple):
+    """Connected pixels, region after region: where in the map, of which region; the firsts."""
+
+    pixels: np.ndarray
+    region: np.ndarray
+    starts: np.ndarray
+
+    def sums(self, values: np.ndarray) -> np.ndarray:
+        """[p] -> [n], a sum for each region."""
+        return np.bincount(self.region, values, len(self.starts))
+
+
+def _find_regions(mask: np.ndarray) -> _Regions:
+    # Connected by sides only: across corners small words would touch.
+    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
+    pixels = np.flatnonzero(mask)
+    label = np.asarray(labels).ravel()[pixels].astype(np.int64)
     order = np.argsort(label, kind="stable")
-    pixels, label = pixels[order], label[order] - 1
-    starts = np.flatnonzero(np.diff(label, prepend=-1))
+    pixels, region = pixels[order], label[order] - 1
+    return _Regions(pixels, region, np.flatnonzero(np.diff(region, prepend=-1)))
 
-    score = character.ravel()[pixels]
-    peak = np.maximum.reduceat(score, starts)
+
+def _boxes(
+    maps: np.ndarray,
+    regions: _Regions,
+    score: np.ndarray,
+    linked: np.ndarray,
+    params: ScoreMapParams,
+) -> np.ndarray:
+    """The boxes [n, 5] of regions, by the scores of their pixels; `linked` [n]: has a link."""
+    # The part over the threshold fades to nothing at a region's edge, so pixels that come and go
+    # there change little.
     weight = np.maximum(score - params.min_character_score, 0.0) + 1e-6
-
-    def total(values: np.ndarray) -> np.ndarray:
-        return np.bincount(label, values, count - 1)
-
-    row, col = np.divmod(pixels, maps.shape[1])
-    sin, cos = (total(weight * maps[..., i].ravel()[pixels]) for i in (2, 3))
-    phi = np.arctan2(sin, cos)
-    mass = total(weight)
-    centre = np.stack([total(weight * row), total(weight * col)], axis=1) / mass[:, None]
+    mass = regions.sums(weight)
+    row, col = np.divmod(regions.pixels, maps.shape[1])
+    sin, cos = (maps[..., i].ravel()[regions.pixels] for i in (2, 3))
+    phi = np.arctan2(regions.sums(weight * sin), regions.sums(weight * cos))
+    centre = np.stack([regions.sums(weight * row), regions.sums(weight * col)], axis=1)
+    centre /= mass[:, None]
     to_along, to_across = directions(phi)
-    offset = np.stack([row, col], axis=1) - centre[label]
-    along = np.einsum("ij,ij->i", offset, to_along[label])
-    across = np.einsum("ij,ij->i", offset, to_across[label])
+    offset = np.stack([row, col], axis=1) - centre[regions.region]
+    along = np.einsum("ij,ij->i", offset, to_along[regions.region])
+    across = np.einsum("ij,ij->i", offset, to_across[regions.region])
+
     unit_mass, unit_spread = _unit_cell(params)
-    length2 = np.sqrt(total(weight * across**2) / mass / unit_spread)
+    length2 = np.sqrt(regions.sums(weight * across**2) / mass / unit_spread)
     # The outermost pixels end half a pixel further, the cells a part of their width beyond that.
     beyond = 0.5 + (1 - _reach(params)) * params.end_share * length2
-    low = np.minimum.reduceat(along, starts) - beyond
-    high = np.maximum.reduceat(along, starts) + beyond
+    low = np.minimum.reduceat(along, regions.starts) - beyond
+    high = np.maximum.reduceat(along, regions.starts) + beyond
     # Without a link it is one character, whose volume tells its width.
-    alone = np.maximum.reduceat(link.ravel()[pixels], starts) < params.min_link_score
     width = mass / np.maximum(length2 * unit_mass, 1e-9)
-    low, high = np.where(alone, -width, low), np.where(alone, width, high)
-    boxes = np.column_stack(
-        [centre + ((low + high) / 2)[:, None] * to_along, phi, (high - low) / 2, length2]
-    )
-    kept = (peak >= params.min_word_score) & (4 * boxes[:, 3] * boxes[:, 4] >= params.min_word_area)
-    return boxes[kept], peak[kept].astype(np.float64)
+    low, high = np.where(linked, low, -width), np.where(linked, high, width)
+    middle = centre + ((low + high) / 2)[:, None] * to_along
+    return np.column_stack([middle, normalize_phi(phi), (high - low) / 2, length2])
 
 
 def _reach(params: ScoreMapParams) -> float:

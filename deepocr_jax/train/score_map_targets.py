@@ -155,20 +155,22 @@ def _cells(
     sigma = jnp.maximum(options.link_sigma * lower, options.min_link_sigma_px)
     direction = offset / jnp.maximum(length, 1e-6)[:, None]
     cells = _Cells(
-        *centre.T,
-        across[:, 1] / area,
-        -across[:, 0] / area,
-        -along[:, 1] / area,
-        along[:, 0] / area,
-        -unit[:, 1],
-        unit[:, 0],
-        visible & exists,
-        exists,
-        *direction.T,
-        length,
-        1 / sigma,
-        linked,
-        visible & jnp.roll(visible, -1),
+        x=centre[:, 0],
+        y=centre[:, 1],
+        ux=across[:, 1] / area,
+        uy=-across[:, 0] / area,
+        vx=-along[:, 1] / area,
+        vy=along[:, 0] / area,
+        sin=-unit[:, 1],
+        cos=unit[:, 0],
+        visible=visible & exists,
+        exists=exists,
+        link_x=direction[:, 0],
+        link_y=direction[:, 1],
+        link_length=length,
+        link_sharpness=1 / sigma,
+        linked=linked,
+        link_visible=visible & jnp.roll(visible, -1),
     )
     reach = _REACH * options.character_sigma * jnp.sqrt(along**2 + across**2)
     low, high = centre - reach, centre + reach

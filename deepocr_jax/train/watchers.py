@@ -4,13 +4,40 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
+import jax
 from tqdm import tqdm
 
 from deepocr_jax.train.run import History, StepReport, Watcher
+
+TENSORBOARD_DIR = "tensorboard"
+VALIDATION_FIGURES = (
+    *("accuracy", "accuracy_36", "character_error_rate"),
+    *("precision", "recall", "f_score"),
+)
+
+
+@contextmanager
+def usual_watchers(workdir: Path | None, display: bool) -> Iterator[Watcher]:
+    """Those of a run: a request to stop, and in the first process TensorBoard and a bar.
+
+    Args:
+        workdir: Of the run; None: it writes nothing and ends only at its end.
+        display: Whether there is a bar.
+    """
+    first = jax.process_index() == 0
+    with ExitStack() as stack:
+        watchers: list[Watcher] = []
+        if workdir is not None:
+            watchers.append(stack.enter_context(stop_on_sigterm()))
+        if workdir is not None and first:
+            watchers.append(stack.enter_context(tensorboard(workdir / TENSORBOARD_DIR)))
+        if display and first:
+            watchers.append(stack.enter_context(progress_bar()))
+        yield combine(*watchers)
 
 
 def combine(*watchers: Watcher) -> Watcher:
@@ -37,7 +64,7 @@ def progress_bar() -> Iterator[Watcher]:
                 bar.total = report.total_steps
                 bar.initial = bar.n = report.step
             loss = f"{report.metrics['total_loss']:.3f}"
-            bar.set_postfix(loss=loss, crops=f"{report.rows_per_s:.0f}/s")
+            bar.set_postfix(loss=loss, rows=f"{report.rows_per_s:.0f}/s")
             bar.update(report.step + 1 - bar.n)
 
         def on_epoch(history: History, epoch: int) -> None:
@@ -62,12 +89,12 @@ def tensorboard(folder: Path) -> Iterator[Watcher]:
     def on_step(report: StepReport) -> None:
         for name, value in (report.metrics | report.hyper).items():
             writer.add_scalar(f"train/{name}", value, report.step)
-        writer.add_scalar("train/crops_per_s", report.rows_per_s, report.step)
+        writer.add_scalar("train/rows_per_s", report.rows_per_s, report.step)
 
     def on_epoch(history: History, epoch: int) -> None:
         writer.add_scalar("epoch/mean_loss", history.epochs[-1]["mean_loss"], epoch)
         figures = history.evaluations[-1] if history.evaluations else {}
-        for name in ("accuracy", "accuracy_36", "character_error_rate"):
+        for name in VALIDATION_FIGURES:
             if figures.get("epoch") == epoch and figures.get(name) is not None:
                 writer.add_scalar(f"validation/{name}", figures[name], epoch)
 

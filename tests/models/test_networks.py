@@ -12,6 +12,7 @@ from deepocr_jax.models.registry import (
     KINDS,
     ORIENTATIONS,
     RECOGNIZERS,
+    SCORE_MAP_DETECTORS,
     detector_spec,
     make_model,
     recognizer_spec,
@@ -23,6 +24,7 @@ TINY_DETECTOR = detector_spec(stem=8, depths=(1, 0, 2, 1), neck=16)
 TINY_RECOGNIZER = recognizer_spec(stem=4, neck=16, num_classes=11)
 SPECS = [
     *(("ocr_detection", s) for s in (*DETECTORS.values(), TINY_DETECTOR)),
+    *(("ocr_detection_score_maps", s) for s in SCORE_MAP_DETECTORS.values()),
     *(("ocr_recognition", s) for s in (*RECOGNIZERS.values(), TINY_RECOGNIZER)),
     *(("ocr_orientation", s) for s in ORIENTATIONS.values()),
 ]

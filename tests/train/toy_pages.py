@@ -7,8 +7,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from deepocr_jax.geometry.boxes import directions, normalize_phi
-
 # Widths of cells in units of the text's size, from "i" to "W".
 WIDTHS = np.array([0.23, 0.28, 0.45, 0.5, 0.5, 0.55, 0.55, 0.6, 0.7, 0.9])
 # Shares of words of 1, 2, ... characters, about those of English books.
@@ -79,18 +77,3 @@ def stack(*pages):
         np.stack([padded(p.codes, 0) for p in pages]),
         np.stack([padded(p.visible, False) for p in pages]),
     )
-
-
-def word_boxes(page):
-    """The words' rotated boxes [n, 5] on the image: around all of a word's cells."""
-    boxes = []
-    for word in np.unique(page.words[page.words >= 0]):
-        quads = page.quads[page.words == word].astype(np.float64)
-        top = (quads[:, 1] - quads[:, 0]).sum(axis=0)
-        phi = np.arctan2(-top[1], top[0])
-        along, across = (d[0] for d in directions(np.array([phi])))
-        points = quads.reshape(-1, 2)[:, ::-1] - 0.5
-        u, v = points @ along, points @ across
-        middle = (u.min() + u.max()) / 2 * along + (v.min() + v.max()) / 2 * across
-        boxes.append([*middle, normalize_phi(phi), np.ptp(u) / 2, np.ptp(v) / 2])
-    return np.array(boxes).reshape(-1, 5)
