@@ -1,0 +1,7 @@
+"""Pages of text with the place of every character, made on the device from a random key."""
+
+from deepocr_jax.synth.pages.atlas import make_atlas
+from deepocr_jax.synth.pages.synthesis import synthesize_pages
+from deepocr_jax.synth.pages.types import GlyphAtlas, Pages
+
+__all__ = ["GlyphAtlas", "Pages", "make_atlas", "synthesize_pages"]

@@ -1,0 +1,178 @@
+"""Pages of text from a random key: layout, ink, view and picture in one jitted function."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.lax import optimization_barrier
+
+from deepocr_jax.augment.compression import BLOCK
+from deepocr_jax.errors import ParameterValueError
+from deepocr_jax.synth.pages.block_kinds import PAGE_KINDS
+from deepocr_jax.synth.pages.blocks import draw_blocks, draw_page_kind
+from deepocr_jax.synth.pages.glyphs import Glyphs, place_glyphs
+from deepocr_jax.synth.pages.grounds import (
+    Colours,
+    draw_colours,
+    paint_ground,
+    paint_panels,
+    smooth_noise,
+)
+from deepocr_jax.synth.pages.marks import paint_marks
+from deepocr_jax.synth.pages.painting import paint_glyphs
+from deepocr_jax.synth.pages.taking import take_picture
+from deepocr_jax.synth.pages.types import GlyphAtlas, Pages
+from deepocr_jax.synth.pages.typesetting import set_words
+from deepocr_jax.synth.pages.views import draw_view, look, to_picture
+
+SMALLEST_SIDE_PX = 64
+
+_CHARACTERS_A_WORD = 4  # fewer than the mean, so that there are enough words
+_LEAST_HEIGHT_PX = 5.5  # of a visible character's cell
+_LEAST_WIDTH_PX = 1.5
+_LEAST_CONTRAST = 0.1  # between ink and what is behind it, in [0, 1]
+_MOST_BLUR = 0.2  # standard deviation as a share of the cell's height
+_CUT_PX = 1.0  # how far a visible cell may reach beyond the border
+
+
+class _Sheet(NamedTuple):
+    """A page before it is seen: [h, w, 3] in [0, 1], its glyphs, and which of them stand out."""
+
+    image: jax.Array
+    glyphs: Glyphs
+    stands_out: jax.Array
+
+
+def synthesize_pages(
+    atlas: GlyphAtlas,
+    key: jax.Array,
+    count: int,
+    height: int,
+    width: int,
+    characters_per_page: int = 768,
+    scenes: float = 0.4,
+) -> Pages:
+    """Pages at random; a pure function of its arguments, to be called in `jax.jit`.
+
+    Args:
+        atlas: From `make_atlas`.
+        key: Random key; each page has one of its own, split from it.
+        count: Of pages, at least 1; static, as all that follow.
+        height: In pixels, a multiple of 8, at least 64.
+        width: Likewise.
+        characters_per_page: Most characters of a page, at least 25: seven in ten of them in small
+            type (up to about 15 pixels of letter height), one in 25 in the largest (above 30).
+        scenes: Share of scenes in [0, 1]; the other pages are documents.
+
+    Returns:
+        The pages; k is `characters_per_page`.
+
+    Raises:
+        ParameterValueError: A number out of its range.
+    """
+    _check(count, height, width, characters_per_page, scenes)
+    keys = jax.random.split(key, count)
+
+    def one(page_key: jax.Array) -> Pages:
+        return _synthesize(atlas, page_key, (height, width), characters_per_page, scenes)
+
+    return jax.vmap(one)(keys)
+
+
+def _check(count: int, height: int, width: int, characters: int, scenes: float) -> None:
+    if count < 1:
+        raise ParameterValueError(f"count: expected at least 1, got {count}.")
+    for name, side in (("height", height), ("width", width)):
+        if side < SMALLEST_SIDE_PX or side % BLOCK:
+            raise ParameterValueError(
+                f"{name}: expected a multiple of {BLOCK} from {SMALLEST_SIDE_PX} on, got {side}."
+            )
+    if characters < 25:
+        raise ParameterValueError(f"characters_per_page: expected at least 25, got {characters}.")
+    if not 0 <= scenes <= 1:
+        raise ParameterValueError(f"scenes: expected a share in [0, 1], got {scenes}.")
+
+
+def _synthesize(
+    atlas: GlyphAtlas, key: jax.Array, size: tuple[int, int], characters: int, scenes: float
+) -> Pages:
+    kinds, sheets, views, beyonds, pictures = jax.random.split(key, 5)
+    kind = draw_page_kind(kinds, scenes)
+    is_scene = jnp.array([k.is_scene for k in PAGE_KINDS.values()])[kind]
+    sheet = _make_sheet(atlas, sheets, kind, is_scene, size, characters)
+    view = optimization_barrier(draw_view(views, is_scene, size))
+    beyond = optimization_barrier(_draw_beyond(beyonds, size))
+    seen = optimization_barrier(look(view, sheet.image, beyond))
+    picture, blur_px = take_picture(pictures, seen, is_scene)
+    quads = to_picture(view, sheet.glyphs.quads)
+    visible = sheet.stands_out & _is_seen(quads, blur_px, size)
+    image = jnp.round(picture * 255).astype(jnp.uint8)
+    quads = jnp.where(sheet.glyphs.used[:, None, None], quads, 0.0)
+    return Pages(image, quads, sheet.glyphs.word, sheet.glyphs.code, visible)
+
+
+def _make_sheet(
+    atlas: GlyphAtlas,
+    key: jax.Array,
+    kind: jax.Array,
+    is_scene: jax.Array,
+    size: tuple[int, int],
+    characters: int,
+) -> _Sheet:
+    keys = jax.random.split(key, 8)
+    # XLA would work the stages into each other, and do their work once for each use of it.
+    blocks = optimization_barrier(draw_blocks(keys[0], kind, atlas.face_odds, size))
+    words = set_words(keys[1], atlas, blocks, characters // _CHARACTERS_A_WORD)
+    words = optimization_barrier(words)
+    glyphs = optimization_barrier(place_glyphs(keys[2], atlas, blocks, words, characters))
+    ground = optimization_barrier(paint_ground(keys[3], is_scene, size))
+    colours = optimization_barrier(draw_colours(keys[4], blocks, is_scene, ground))
+    ground, ink_colour = optimization_barrier(paint_panels(blocks, colours, ground))
+    strength = 1 - 0.35 * jax.random.uniform(keys[5]) ** 2
+    ink = paint_glyphs(atlas, glyphs, jnp.full(characters, strength), size)
+    marks = optimization_barrier(paint_marks(keys[6], blocks, words, is_scene, size))
+    ground = _cast_shadow(keys[7], ground, ink, is_scene)
+    cover = jnp.maximum(ink, strength * marks)[..., None]
+    image = optimization_barrier(ground + cover * (ink_colour - ground))
+    return _Sheet(image, glyphs, glyphs.used & _has_contrast(glyphs, colours, ground))
+
+
+def _cast_shadow(
+    key: jax.Array, ground: jax.Array, ink: jax.Array, is_scene: jax.Array
+) -> jax.Array:
+    """A shadow or glow of the letters on the ground, for some scenes."""
+    u = jax.random.uniform(key, (3,))
+    shift = jnp.floor(u[:2] * 7).astype(jnp.int32) - 3
+    shadow = jnp.roll(ink, shift, axis=(0, 1))[..., None]
+    strength = jnp.where(is_scene & (u[2] < 0.25), 0.6, 0.0)
+    return ground * (1 - strength * shadow)
+
+
+def _has_contrast(glyphs: Glyphs, colours: Colours, ground: jax.Array) -> jax.Array:
+    """Whether the ink differs from the ground in the middle of a glyph."""
+    middle = glyphs.quads.mean(axis=1)[:, ::-1]
+    limits = jnp.array(ground.shape[:2]) - 1
+    place = jnp.clip(middle.astype(jnp.int32), 0, limits)
+    behind = ground[place[:, 0], place[:, 1]]
+    difference = jnp.abs(colours.ink[glyphs.block] - behind).mean(axis=-1)
+    return difference > _LEAST_CONTRAST
+
+
+def _draw_beyond(key: jax.Array, size: tuple[int, int]) -> jax.Array:
+    """What lies beyond the page: a table, black, or more of the same white."""
+    base, noise, dice = jax.random.split(key, 3)
+    colour = jnp.clip(jax.random.uniform(base, (1,)) * 1.4 - 0.2, 0, 1)
+    texture = 0.1 * jax.random.uniform(dice) * smooth_noise(noise, size, 8, 3)
+    return jnp.clip(colour + texture, 0, 1)
+
+
+def _is_seen(quads: jax.Array, blur_px: jax.Array, size: tuple[int, int]) -> jax.Array:
+    """Whether cells are large enough, sharp enough, and inside the picture."""
+    sides = jnp.linalg.norm(jnp.roll(quads, -1, axis=1) - quads, axis=-1)
+    across, along = jnp.minimum(sides[:, 0], sides[:, 2]), jnp.minimum(sides[:, 1], sides[:, 3])
+    limits = jnp.array([size[1], size[0]])
+    inside = jnp.all((quads > -_CUT_PX) & (quads < limits + _CUT_PX), axis=(1, 2))
+    large = (along > _LEAST_HEIGHT_PX) & (across > _LEAST_WIDTH_PX)
+    return inside & large & (blur_px < _MOST_BLUR * along)
