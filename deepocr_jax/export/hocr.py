@@ -64,12 +64,8 @@ def _page(page: ExportPage, index: int) -> Element:
 
 def _add_block(parent: Element, block: ExportBlock, page: ExportPage, name: str, first: int):
     title = _place(block.box, page)
-    area = add_element(
-        parent, "div", {"class": "ocr_carea", "id": f"block_{name}", "title": title}
-    )
-    paragraph = add_element(
-        area, "p", {"class": "ocr_par", "id": f"par_{name}", "title": title}
-    )
+    area = add_element(parent, "div", {"class": "ocr_carea", "id": f"block_{name}", "title": title})
+    paragraph = add_element(area, "p", {"class": "ocr_par", "id": f"par_{name}", "title": title})
     page_number = name.partition("_")[0]
     for number, line in enumerate(block.lines, first + 1):
         _add_line(paragraph, line, page, f"{page_number}_{number}")

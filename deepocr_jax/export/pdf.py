@@ -5,9 +5,9 @@ from typing import Any, BinaryIO
 
 from deepocr_jax.errors import ParameterValueError
 from deepocr_jax.export.pages import ExportPage
-from deepocr_jax.export.pdf_font import CharacterCodes, make_font
+from deepocr_jax.export.pdf_font import InvisibleFonts, make_fonts
 from deepocr_jax.export.pdf_image import DEFAULT_DPI, PdfImage, make_pdf_image
-from deepocr_jax.export.pdf_text import TextStyle, page_text
+from deepocr_jax.export.pdf_text import page_text
 
 POINTS_PER_INCH = 72.0
 INSTALL = 'pip install "deepocr_jax[pdf]"'
@@ -32,12 +32,13 @@ def write_pdf(pages: Iterable[ExportPage], file: BinaryIO, dpi: float | None = N
         raise ParameterValueError(f"dpi: expected a positive number, got {dpi!r}")
     pikepdf = _pikepdf()
     with pikepdf.Pdf.new() as pdf:
-        codes = CharacterCodes()
-        font = pdf.make_indirect(pikepdf.Dictionary())
+        fonts = InvisibleFonts()
+        # All pages refer to the same fonts, which are known only after the last one.
+        resources = pdf.make_indirect(pikepdf.Dictionary())
         for page in pages:
-            _add_page(pdf, page, font, codes, dpi)
-        for key, value in make_font(pdf, codes).items():
-            font[key] = value
+            _add_page(pdf, page, resources, fonts, dpi)
+        for name, font in make_fonts(pdf, fonts).items():
+            resources[name] = font
         pdf.docinfo["/Producer"] = "deepocr_jax"
         pdf.save(file, deterministic_id=True)
 
@@ -55,7 +56,7 @@ def _pikepdf() -> Any:
 
 
 def _add_page(
-    pdf: Any, page: ExportPage, font: Any, codes: CharacterCodes, dpi: float | None
+    pdf: Any, page: ExportPage, resources: Any, fonts: InvisibleFonts, dpi: float | None
 ) -> None:
     from pikepdf import Dictionary, Name
 
@@ -64,7 +65,7 @@ def _add_page(
     width, height = page.width * scale, page.height * scale
     matrix = " ".join(f"{value:.4f}" for value in image.matrix(width, height))
     content = f"q {matrix} cm /Im0 Do Q\n".encode("ascii")
-    content += page_text(page, codes, TextStyle(scale))
+    content += page_text(page, fonts, scale)
     drawn = pdf.make_stream(
         image.data,
         Type=Name.XObject,
@@ -76,9 +77,7 @@ def _add_page(
         Filter=Name.DCTDecode,
     )
     added = pdf.add_blank_page(page_size=(width, height))
-    added.obj.Resources = Dictionary(
-        XObject=Dictionary(Im0=drawn), Font=Dictionary({"/" + TextStyle.font: font})
-    )
+    added.obj.Resources = Dictionary(XObject=Dictionary(Im0=drawn), Font=resources)
     added.obj.Contents = pdf.make_stream(content)
 
 
