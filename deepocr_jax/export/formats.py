@@ -57,7 +57,7 @@ def write_pages(
 
     Raises:
         ParameterValueError: Unknown format, or pages that it cannot hold.
-        ImageError, ModuleNotFoundError: See `write_pdf`.
+        ImageError, MissingPackageError: See `write_pdf`.
     """
     writer = export_format(format)
     if writer.write is None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, BinaryIO
 
-from deepocr_jax.errors import ParameterValueError
+from deepocr_jax.errors import MissingPackageError, ParameterValueError
 from deepocr_jax.export.pages import ExportPage
 from deepocr_jax.export.pdf_font import InvisibleFonts, make_fonts
 from deepocr_jax.export.pdf_image import DEFAULT_DPI, PdfImage, make_pdf_image
@@ -26,7 +26,7 @@ def write_pdf(pages: Iterable[ExportPage], file: BinaryIO, dpi: float | None = N
         ParameterValueError: A page has no image, the image is not that of the page, or dpi is not
             positive.
         ImageError: An image cannot be used.
-        ModuleNotFoundError: The packages for PDF files are not installed.
+        MissingPackageError: The packages for PDF files are not installed.
     """
     if dpi is not None and not dpi > 0:
         raise ParameterValueError(f"dpi: expected a positive number, got {dpi!r}")
@@ -48,9 +48,8 @@ def _pikepdf() -> Any:
         import fontTools  # noqa: F401
         import pikepdf
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"writing PDF files needs the package {error.name}; install it with {INSTALL}",
-            name=error.name,
+        raise MissingPackageError(
+            f"writing PDF files needs the package {error.name}; run: {INSTALL}"
         ) from error
     return pikepdf
 
