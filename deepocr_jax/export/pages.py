@@ -218,12 +218,12 @@ def box_to_bounds(box: np.ndarray, page: ExportPage) -> np.ndarray:
     return np.concatenate([polygon.min(axis=0), polygon.max(axis=0)])
 
 
-def is_upright(box: np.ndarray) -> bool:
-    """Whether the bounds of a box say where it is: it is turned by no part of a right angle."""
-    return abs(math.sin(2 * box[2])) < 1e-3
-
-
 def angle_deg(box: np.ndarray) -> float:
-    """The reading direction in degrees in (-180, 180], counter-clockwise, with two decimals."""
-    angle = round(math.degrees(box[2]), 2)
+    """The reading direction in degrees in (-180, 180], counter-clockwise, with one decimal."""
+    angle = round(math.degrees(box[2]), 1)
     return 180.0 if angle <= -180 else angle + 0.0
+
+
+def is_upright(box: np.ndarray) -> bool:
+    """Whether the bounds of a box say where it is: it is turned by right angles or not at all."""
+    return angle_deg(box) % 90 == 0
