@@ -1,5 +1,6 @@
 """The invisible text of a page, each word over its box, as PDF operators."""
 
+import itertools
 import math
 import unicodedata
 
@@ -9,6 +10,9 @@ from deepocr_jax.export.pdf_layout import SetWord, set_words
 
 # ISO 32000-1, table 106.
 _INVISIBLE = 3
+
+# Bidirectional classes (UAX 9).
+_LEFTWARDS, _RIGHTWARDS = ("R", "AL"), ("L", "EN", "AN")
 
 MAX_CLIMB_PT = 0.4
 """Readers take a word apart whose letters climb more than this along it (poppler 0.5)."""
@@ -41,22 +45,21 @@ def _word(
 ) -> list[str]:
     size, length = word.size * scale, word.length * scale
     stretch = 100 * length / (GLYPH_WIDTH * size * len(word.text))
-    # Letters of a script that runs leftwards are set from the right end, mirrored: nobody sees
-    # them, and they are at their places in the order in which they are read.
-    forward = -1 if _runs_leftwards(word.text) else 1
-    cos, sin = forward * math.cos(word.phi), forward * math.sin(word.phi)
+    cos, sin = math.cos(word.phi), math.sin(word.phi)
     # PDF measures from the bottom left edge, y points upwards.
     x = (word.col + 0.5) * scale - cos * length / 2
     y = (page_height - word.row - 0.5) * scale - sin * length / 2
-    matrix = (cos, sin, -forward * sin, forward * cos, x, y)
+    matrix = (cos, sin, -sin, cos, x, y)
     numbers = " ".join(f"{value:.5f}" for value in matrix)
     font = fonts.font(word.above / word.size, word.below / word.size)
     head = f"/{font} {size:.4f} Tf {stretch:.4f} Tz {numbers} Tm"
     if not _is_climbing(word.phi, length):
-        return [f"{head} <{fonts.encode(word.text + space)}> Tj"]
+        return [f"{head} <{fonts.encode(visual_order(word.text) + space)}> Tj"]
     # What stands for the whole word is not taken apart (ISO 32000-1, 14.9.4).
     text = word.text.encode("utf-16-be").hex().upper()
-    marked = f"/Span <</ActualText <FEFF{text}>>> BDC <{fonts.encode(word.text)}> Tj EMC"
+    marked = (
+        f"/Span <</ActualText <FEFF{text}>>> BDC <{fonts.encode(visual_order(word.text))}> Tj EMC"
+    )
     return [f"{head} {marked}", *([f"<{fonts.encode(space)}> Tj"] if space else [])]
 
 
@@ -65,7 +68,31 @@ def _is_climbing(phi: float, length: float) -> bool:
     return length * abs(math.sin(phi - round(phi / (math.pi / 2)) * (math.pi / 2))) > MAX_CLIMB_PT
 
 
-def _runs_leftwards(text: str) -> bool:
-    """Whether the first letter with a direction is of a script that runs from right to left."""
-    directions = (unicodedata.bidirectional(character) for character in text)
-    return next((d for d in directions if d in ("L", "R", "AL")), "L") != "L"
+def visual_order(text: str) -> str:
+    """The characters of a word from left to right, as PDF files have them and readers undo.
+
+    Only words with letters that run leftwards change: their characters are turned around, but not
+    the numbers and rightward letters among them (as UAX 9 does for one embedding level).
+    """
+    if not any(unicodedata.bidirectional(c) in _LEFTWARDS for c in text):
+        return text
+    runs = [
+        (rightwards, list(characters))
+        for rightwards, characters in itertools.groupby(
+            _with_marks(text), lambda c: unicodedata.bidirectional(c[0]) in _RIGHTWARDS
+        )
+    ]
+    return "".join(
+        "".join(run if rightwards else reversed(run)) for rightwards, run in reversed(runs)
+    )
+
+
+def _with_marks(text: str) -> list[str]:
+    """Each character with the marks that follow it."""
+    clusters: list[str] = []
+    for character in text:
+        if clusters and unicodedata.combining(character):
+            clusters[-1] += character
+        else:
+            clusters.append(character)
+    return clusters
