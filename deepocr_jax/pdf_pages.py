@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from deepocr_jax.image import DEFAULT_MAX_PIXELS
 DEFAULT_DPI = 300.0
 INSTALL = 'pip install "deepocr_jax[pdf]"'
 _POINTS_PER_INCH = 72.0
+# PDFium's binding rounds sizes up, and 60.0000001 pixels are 60.
+_SLACK = 1 - 1e-5
 
 # PDFium must not be entered by two threads at once.
 _PDFIUM = threading.Lock()
@@ -101,8 +104,6 @@ def _open(path: str | bytes) -> Any:
 
 
 def _draw(page: PdfPage) -> np.ndarray:
-    from contextlib import closing
-
     with _PDFIUM, _open(page.path) as document:
         if page.index >= len(document):
             raise ImageReadError(
@@ -118,7 +119,7 @@ def _draw(page: PdfPage) -> np.ndarray:
                     f"pixels at {page.dpi:g} dpi, more than the limit of {page.max_pixels}; "
                     "choose fewer dpi, or pass a larger max_pixels."
                 )
-            bitmap = drawn.render(scale=scale, rev_byteorder=True)
+            bitmap = drawn.render(scale=scale * _SLACK, rev_byteorder=True)
             return np.array(bitmap.to_numpy()[:, :, :3])
 
 

@@ -1,5 +1,6 @@
 """Pages as plain text: in reading order, or with the layout of the page."""
 
+import math
 import unicodedata
 from collections.abc import Iterable, Iterator
 
@@ -13,6 +14,8 @@ FORM_FEED = "\f"
 # Of two lines, in half heights of the higher one: centres nearer than this stand in one row.
 SAME_ROW = 0.8
 MAX_EMPTY_ROWS = 2
+# Words nearer than this to each other, in heights, have one space between them.
+WORD_GAP = 1.0
 # Lines whose direction differs more from that of the page have no place in its grid, in degrees.
 MAX_TURN = 20.0
 
@@ -42,9 +45,7 @@ def page_to_layout(page: ExportPage) -> str:
     the rest.
     """
     upright, others = _by_direction(page)
-    rows = [""] * 0
-    if upright:
-        rows = _rows(upright)
+    rows = _rows(upright) if upright else []
     return "".join(f"{row}\n" for row in rows + [line.text for line in others])
 
 
@@ -67,8 +68,7 @@ def _rows(lines: list[ExportLine]) -> list[str]:
     phi = lines[int(np.argmax([line.box[3] for line in lines]))].box[2]
     along, across = directions(phi)
     words = [word for line in lines for word in line.words if word.text]
-    unit = float(np.median([2 * w.box[3] / text_columns(w.text) for w in words]))
-    unit = max(unit, 1e-3)
+    unit = max(float(np.median([2 * w.box[3] / text_columns(w.text) for w in words])), 1e-3)
     left = min(float(w.box[:2] @ along) - w.box[3] for w in words)
     height = 2 * float(np.median([line.box[4] for line in lines]))
 
@@ -99,17 +99,20 @@ def _same_rows(ranked: list[ExportLine], across: np.ndarray) -> list[list[Export
 
 
 def _row(lines: list[ExportLine], along: np.ndarray, left: float, unit: float) -> str:
-    """A row: each word from the column where it starts, or after the word before it."""
+    """A row: each word from the column where it starts, but next to a word right before it."""
 
     def start(word: ExportWord) -> float:
         return float(word.box[:2] @ along) - word.box[3]
 
     words = sorted((w for line in lines for w in line.words if w.text), key=start)
-    row, columns = "", 0
+    row, columns, end = "", 0, -math.inf
     for word in words:
         gap = max(round((start(word) - left) / unit) - columns, 1 if row else 0)
+        if start(word) - end < WORD_GAP * 2 * word.box[4]:
+            gap = 1
         row += " " * gap + word.text
         columns += gap + text_columns(word.text)
+        end = start(word) + 2 * word.box[3]
     return row
 
 
