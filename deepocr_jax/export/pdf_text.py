@@ -18,6 +18,10 @@ MAX_CLIMB_PT = 0.4
 """Readers take a word apart whose letters climb more than this along it (poppler 0.5)."""
 
 
+MAX_HEIGHT = 2.5
+"""Readers do not believe in fonts much higher than this, in font sizes (poppler 3)."""
+
+
 def page_text(page: ExportPage, fonts: InvisibleFonts, scale: float) -> bytes:
     """The operators that set a page's words in reading order.
 
@@ -49,23 +53,41 @@ def _word(
     # PDF measures from the bottom left edge, y points upwards.
     x = (word.col + 0.5) * scale - cos * length / 2
     y = (page_height - word.row - 0.5) * scale - sin * length / 2
-    matrix = (cos, sin, -sin, cos, x, y)
-    numbers = " ".join(f"{value:.5f}" for value in matrix)
     font = fonts.font(word.above / word.size, word.below / word.size)
-    head = f"/{font} {size:.4f} Tf {stretch:.4f} Tz {numbers} Tm"
-    if not _is_climbing(word.phi, length):
-        return [f"{head} <{fonts.encode(visual_order(word.text) + space)}> Tj"]
-    # What stands for the whole word is not taken apart (ISO 32000-1, 14.9.4).
+    head = f"/{font} {size:.4f} Tf {stretch:.4f} Tz"
+    letters = fonts.encode(visual_order(word.text))
+    matrix = _matrix(word.phi, x, y)
+    quarters = round(word.phi / (math.pi / 2))
+    slope = word.phi - quarters * (math.pi / 2)
+    if length * abs(math.sin(slope)) <= MAX_CLIMB_PT:
+        return [f"{head} {matrix} <{letters}{fonts.encode(space)}> Tj"]
+    # What stands for the whole word is not taken apart (ISO 32000-1, 14.9.4). Readers give it the
+    # height of the font that is used last: one as high as the word climbs, at right angles.
     text = word.text.encode("utf-16-be").hex().upper()
-    marked = (
-        f"/Span <</ActualText <FEFF{text}>>> BDC <{fonts.encode(visual_order(word.text))}> Tj EMC"
-    )
-    return [f"{head} {marked}", *([f"<{fonts.encode(space)}> Tj"] if space else [])]
+    upright = _matrix(quarters * math.pi / 2, x, y)
+    marked = [
+        f"/Span <</ActualText <FEFF{text}>>> BDC {head} {matrix} <{letters}> Tj",
+        f"{_set_climbing_font(word, slope, fonts, scale)} {upright} <> Tj EMC",
+    ]
+    if space:
+        end = _matrix(word.phi, x + cos * length, y + sin * length)
+        marked.append(f"{head} {end} <{fonts.encode(space)}> Tj")
+    return marked
 
 
-def _is_climbing(phi: float, length: float) -> bool:
-    """Whether a word of a length in points climbs, from the nearest right angle."""
-    return length * abs(math.sin(phi - round(phi / (math.pi / 2)) * (math.pi / 2))) > MAX_CLIMB_PT
+def _matrix(angle: float, x: float, y: float) -> str:
+    cos, sin = math.cos(angle), math.sin(angle)
+    numbers = " ".join(f"{value:.5f}" for value in (cos, sin, -sin, cos, x, y))
+    return f"{numbers} Tm"
+
+
+def _set_climbing_font(word: SetWord, slope: float, fonts: InvisibleFonts, scale: float) -> str:
+    """Sets the font whose heights are those of the whole word over and under its start."""
+    climb = word.length * math.sin(slope)
+    above = word.above * math.cos(slope) + max(climb, 0.0)
+    below = word.below * math.cos(slope) + max(-climb, 0.0)
+    size = max(word.size, above / MAX_HEIGHT, below / MAX_HEIGHT)
+    return f"/{fonts.font(above / size, below / size)} {size * scale:.4f} Tf"
 
 
 def visual_order(text: str) -> str:
