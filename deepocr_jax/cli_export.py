@@ -93,8 +93,8 @@ def _export_together(args: argparse.Namespace, sources: list[Any]) -> int:
         else:
             write_file(args.output, pages, args.format, args.dpi)
     except ParameterValueError:
-        # An image that cannot be read leaves a format of exactly one page without any.
-        if not (pages.failed and len(sources) == 1):
+        # Images that cannot be read, which was said, leave some formats without their one page.
+        if pages.failed < len(sources):
             raise
     return 1 if pages.failed else 0
 

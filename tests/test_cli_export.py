@@ -127,6 +127,13 @@ def test_an_image_that_cannot_be_read_leaves_the_others(folder, read, capsys):
     assert capsys.readouterr().err.count("broken.png") == 3
 
 
+def test_no_pdf_file_without_pages(folder, read, capsys):
+    pytest.importorskip("pikepdf")
+    assert cli.main(["read", "broken.png", "--format", "pdf", "--output", "o.pdf"]) == 1
+    assert not (folder / "o.pdf").exists()
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [

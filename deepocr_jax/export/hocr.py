@@ -62,7 +62,9 @@ def _page(page: ExportPage, index: int) -> Element:
     return division
 
 
-def _add_block(parent: Element, block: ExportBlock, page: ExportPage, name: str, first: int):
+def _add_block(
+    parent: Element, block: ExportBlock, page: ExportPage, name: str, first: int
+) -> None:
     title = _place(block.box, page)
     area = add_element(parent, "div", {"class": "ocr_carea", "id": f"block_{name}", "title": title})
     paragraph = add_element(area, "p", {"class": "ocr_par", "id": f"par_{name}", "title": title})

@@ -13,6 +13,7 @@ from deepocr_jax.export.pages import (
     ExportWord,
     angle_deg,
     box_to_polygon,
+    boxes_to_polygons,
 )
 from deepocr_jax.export.xml import (
     DECLARATION,
@@ -86,17 +87,16 @@ def _add_line(parent: Element, line: ExportLine, page: ExportPage, name: str) ->
 def _add_word(parent: Element, word: ExportWord, page: ExportPage, name: str) -> None:
     element = add_element(parent, "Word", {"id": f"word_{name}"})
     _add_coords(element, word.box, page)
-    for number, (char, box) in enumerate(zip(word.chars, _shares(word), strict=True), 1):
-        _add_glyph(element, char, box, page, f"{name}_{number}")
+    shares = boxes_to_polygons(_shares(word), page)
+    for number, (char, polygon) in enumerate(zip(word.chars, shares, strict=True), 1):
+        _add_glyph(element, char, polygon, f"{name}_{number}")
     if word.confidence is not None:
         _add_text(element, word.text, word.confidence)
 
 
-def _add_glyph(
-    parent: Element, char: ExportChar, box: np.ndarray, page: ExportPage, name: str
-) -> None:
+def _add_glyph(parent: Element, char: ExportChar, polygon: np.ndarray, name: str) -> None:
     element = add_element(parent, "Glyph", {"id": f"glyph_{name}"})
-    _add_coords(element, box, page)
+    add_element(element, "Coords", {"points": polygon_to_text(polygon)})
     readings = zip(char.candidates, char.confidences, strict=True)
     for index, (text, confidence) in enumerate(readings):
         _add_text(element, text, confidence, index)

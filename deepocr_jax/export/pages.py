@@ -203,17 +203,21 @@ def _box_around(boxes: Sequence[np.ndarray]) -> np.ndarray:
 # --- places on the page -------------------------------------------------------------------------
 
 
-def box_to_polygon(box: np.ndarray, page: ExportPage) -> np.ndarray:
-    """A box's corners [4, 2] as (x, y) from the page's top left edge, inside the page.
+def boxes_to_polygons(boxes: np.ndarray, page: ExportPage) -> np.ndarray:
+    """Corners [n, 4, 2] of boxes [n, 5], as (x, y) from the page's top left edge, inside the page.
 
     Exports measure from the edge of the first pixel, and not from its centre.
     """
-    corners = boxes_to_quads(box)[0, :, ::-1] + 0.5
-    return np.clip(corners, 0.0, [page.width, page.height])
+    return np.clip(boxes_to_quads(boxes)[..., ::-1] + 0.5, 0.0, [page.width, page.height])
+
+
+def box_to_polygon(box: np.ndarray, page: ExportPage) -> np.ndarray:
+    """The corners [4, 2] of one box, as by `boxes_to_polygons`."""
+    return boxes_to_polygons(box, page)[0]
 
 
 def box_to_bounds(box: np.ndarray, page: ExportPage) -> np.ndarray:
-    """The upright bounds (x0, y0, x1, y1) of a box, measured as by `box_to_polygon`."""
+    """The upright bounds (x0, y0, x1, y1) of a box, measured as by `boxes_to_polygons`."""
     polygon = box_to_polygon(box, page)
     return np.concatenate([polygon.min(axis=0), polygon.max(axis=0)])
 

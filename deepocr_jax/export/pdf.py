@@ -23,8 +23,8 @@ def write_pdf(pages: Iterable[ExportPage], file: BinaryIO, dpi: float | None = N
             else 300.
 
     Raises:
-        ParameterValueError: A page has no image, the image is not that of the page, or dpi is not
-            positive.
+        ParameterValueError: There are no pages, a page has no image, the image is not that of the
+            page, or dpi is not positive.
         ImageError: An image cannot be used.
         MissingPackageError: The packages for PDF files are not installed.
     """
@@ -37,6 +37,8 @@ def write_pdf(pages: Iterable[ExportPage], file: BinaryIO, dpi: float | None = N
         resources = pdf.make_indirect(pikepdf.Dictionary())
         for page in pages:
             _add_page(pdf, page, resources, fonts, dpi)
+        if not pdf.pages:
+            raise ParameterValueError("a PDF file needs at least one page, got none; pass results")
         for name, font in make_fonts(pdf, fonts).items():
             resources[name] = font
         pdf.docinfo["/Producer"] = "deepocr_jax"
@@ -85,7 +87,7 @@ def _image_of(page: ExportPage) -> PdfImage:
         raise ParameterValueError(
             f"the page {page.name!r} has no image, and a PDF file shows it; pass the image"
         )
-    image = make_pdf_image(page.image)
+    image = make_pdf_image(page.image, page.height * page.width)
     size = (image.width, image.height)
     turned = image.orientation >= 5
     if (size[::-1] if turned else size) != (page.width, page.height):

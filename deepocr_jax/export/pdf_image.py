@@ -64,20 +64,21 @@ class PdfImage:
         )
 
 
-def make_pdf_image(source: Any) -> PdfImage:
+def make_pdf_image(source: Any, max_pixels: int) -> PdfImage:
     """The image of a page.
 
     Args:
         source: As `apply_deep_ocr` takes it: a path, the bytes of an image file, or an array. An
             attribute `dpi` of an array states its resolution.
+        max_pixels: Most pixels that it may have.
 
     Raises:
         ImageError: The image cannot be used.
     """
     if not isinstance(source, (str, bytes, os.PathLike)):
-        return _encode(as_rgb(source), getattr(source, "dpi", None))
+        return _encode(as_rgb(source, max_pixels), getattr(source, "dpi", None))
     # Decoding tells first what is wrong with the file.
-    pixels = read_image(source)
+    pixels = read_image(source, max_pixels)
     data = source if isinstance(source, bytes) else _file_bytes(source)
     with Image.open(io.BytesIO(data)) as image:
         dpi = _stated_dpi(image)

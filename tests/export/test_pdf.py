@@ -282,6 +282,8 @@ def test_wrong_images_are_refused(picture):
         written([result_to_page(empty, (40, 60), "a.png")])
     with pytest.raises(ParameterValueError, match="60 x 41 pixels, got 60 x 40"):
         written([result_to_page(empty, (41, 60), "a.png", picture)])
+    with pytest.raises(ParameterValueError, match="at least one page"):
+        written([])
     with pytest.raises(ImageReadError, match="no image file"):
         written([result_to_page(empty, (40, 60), "a.png", "absent.png")])
     with pytest.raises(ImageFormatError):
