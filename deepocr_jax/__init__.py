@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         ImageFormatError,
         ImageReadError,
         ImageSizeError,
+        MissingPackageError,
         ModeError,
         ModelFileError,
         ParameterError,
@@ -72,9 +73,11 @@ if TYPE_CHECKING:
         UnknownParameterError,
         WeightsError,
     )
+    from deepocr_jax.export.results import export_deep_ocr_results
     from deepocr_jax.finetuning import FinetuneConfig, finetune
     from deepocr_jax.handle_files import read_deep_ocr, write_deep_ocr
     from deepocr_jax.image import read_image
+    from deepocr_jax.pdf_pages import PdfPage, read_pdf
     from deepocr_jax.streaming import StreamResult, read_stream
 
 __version__ = "0.1.0"
@@ -90,10 +93,12 @@ __all__ = [
     "ImageFormatError",
     "ImageReadError",
     "ImageSizeError",
+    "MissingPackageError",
     "ModeError",
     "ModelFileError",
     "ParameterError",
     "ParameterValueError",
+    "PdfPage",
     "StreamResult",
     "TrainingDivergedError",
     "UnknownParameterError",
@@ -112,6 +117,7 @@ __all__ = [
     "dev_display_dl_data",
     "drop_faulty",
     "evaluate_dl_model",
+    "export_deep_ocr_results",
     "find_dl_samples",
     "find_faults",
     "find_invalid_samples_dl_ocr_recognition",
@@ -130,6 +136,7 @@ __all__ = [
     "read_dl_model",
     "read_dl_samples",
     "read_image",
+    "read_pdf",
     "read_stream",
     "set_deep_ocr_param",
     "set_dl_model_param",
@@ -223,6 +230,7 @@ _HOMES = {
         "ImageFormatError",
         "ImageReadError",
         "ImageSizeError",
+        "MissingPackageError",
         "ModeError",
         "ModelFileError",
         "ParameterError",
@@ -231,6 +239,7 @@ _HOMES = {
         "UnknownParameterError",
         "WeightsError",
     ),
+    "deepocr_jax.export.results": ("export_deep_ocr_results",),
     "deepocr_jax.finetuning": (
         "FinetuneConfig",
         "finetune",
@@ -240,6 +249,10 @@ _HOMES = {
         "write_deep_ocr",
     ),
     "deepocr_jax.image": ("read_image",),
+    "deepocr_jax.pdf_pages": (
+        "PdfPage",
+        "read_pdf",
+    ),
     "deepocr_jax.streaming": (
         "StreamResult",
         "read_stream",

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from deepocr_jax.cli_common import CommandError, open_handle, plain_messages, say
+from deepocr_jax.cli_export import FORMAT_NAMES
 from deepocr_jax.cli_read import run_read
 
 MODES = ("auto", "detection", "recognition")
@@ -108,7 +109,10 @@ def _add_read(commands: Any) -> None:
         epilog="Exit status: 0 all read, 1 some images could not be read, 2 wrong call.",
     )
     read.add_argument(
-        "paths", metavar="PATH", nargs="+", help="an image, a folder (with all below it), or a glob"
+        "paths",
+        metavar="PATH",
+        nargs="+",
+        help="an image, a PDF file, a folder (with all images below it), or a glob",
     )
     read.add_argument(
         "--json", action="store_true", help="print one JSON object an image, with boxes"
@@ -116,7 +120,21 @@ def _add_read(commands: Any) -> None:
     read.add_argument(
         "--output",
         metavar="FILE",
-        help="add JSON lines to a file; images that it tells of already are not read again",
+        help="add JSON lines to a file; images that it tells of already are not read again; with "
+        "--format the file to write, or a folder for one file an image",
+    )
+    read.add_argument(
+        "--format",
+        choices=FORMAT_NAMES,
+        help="write files for other programs: text in reading order or with its layout, JSON, "
+        "TSV, hOCR, ALTO, PAGE XML, or a searchable PDF",
+    )
+    read.add_argument(
+        "--dpi",
+        type=float,
+        metavar="N",
+        help="pixels an inch that the pages of PDF files are read at, and that written PDF files "
+        "have (default: 300, or what an image states)",
     )
     _add_mode(read)
     _add_set(read)

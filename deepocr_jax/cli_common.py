@@ -73,3 +73,20 @@ def _parse_setting(setting: str) -> tuple[str, str]:
             "for example --set detection_min_pixel_score=0.4"
         )
     return name, value
+
+
+# --- progress -----------------------------------------------------------------------------------
+
+
+def progress(count: int, to_file: bool) -> contextlib.AbstractContextManager[Any]:
+    """A progress bar where someone watches several images; else None."""
+    if (count < 2 and not to_file) or sys.stderr is None or not sys.stderr.isatty():
+        return contextlib.nullcontext()
+    from tqdm import tqdm
+
+    return tqdm(total=count, unit="image", file=sys.stderr, dynamic_ncols=True, leave=False)
+
+
+def above(bar: Any) -> contextlib.AbstractContextManager[Any]:
+    """Takes the bar away while something is printed."""
+    return contextlib.nullcontext() if bar is None else bar.external_write_mode()

@@ -1,24 +1,22 @@
-"""The command `deepocr read`: images in, text or JSON lines out."""
+"""The command `deepocr read`: images in, text, JSON lines or exports out."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import glob
 import json
 import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
-from deepocr_jax.cli_common import CommandError, open_handle, say
+from deepocr_jax.cli_common import CommandError, above, open_handle, progress, say
+from deepocr_jax.cli_export import run_export
+from deepocr_jax.cli_images import find_images, image_sources, source_name
 
 if TYPE_CHECKING:
     from deepocr_jax.streaming import StreamResult
     from deepocr_jax.types import DeepOCRResult
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".jp2")
-"""Endings of the files that are taken from folders."""
 
 BOX_DIGITS = {"row": 3, "col": 3, "phi": 6, "length1": 3, "length2": 3}
 
@@ -30,9 +28,12 @@ def run_read(args: argparse.Namespace) -> int:
         CommandError: A path matches nothing, the handle cannot be made, or the output file is none
             of ours.
     """
-    paths = find_images(args.paths)
+    sources = image_sources(find_images(args.paths), args.dpi)
+    if args.format is not None:
+        return run_export(args, sources)
+    paths = [source_name(source) for source in sources]
     done = done_paths(args.output) if args.output else {}
-    left = [path for path in paths if path not in done]
+    left = [source for source in sources if source_name(source) not in done]
     failed = sum(done[path] for path in paths if path in done)
     if len(left) < len(paths):
         say(f"{args.output} has {len(paths) - len(left)} of {len(paths)} images already")
@@ -41,10 +42,10 @@ def run_read(args: argparse.Namespace) -> int:
     handle = open_handle(args.mode, args.set)
     from deepocr_jax.streaming import read_stream
 
-    with _output(args.output) as out, _progress(len(left), args.output is not None) as bar:
+    with _output(args.output) as out, progress(len(left), args.output is not None) as bar:
         for outcome in read_stream(left, handle, args.mode):
             failed += outcome.error is not None
-            with _above(bar):
+            with above(bar):
                 _show(outcome, out, args.json or args.output is not None, header=len(paths) > 1)
             if bar is not None:
                 bar.update()
@@ -80,41 +81,6 @@ def done_paths(output: str) -> dict[str, bool]:
     return done
 
 
-def find_images(patterns: Sequence[str]) -> list[str]:
-    """Files, folders and globs -> image files in order, each once.
-
-    Raises:
-        CommandError: One of them matches nothing.
-    """
-    found: dict[str, None] = {}
-    for pattern in patterns:
-        # A name that exists is meant as it is, even with brackets in it.
-        matches = (
-            [pattern] if os.path.exists(pattern) else sorted(glob.glob(pattern, recursive=True))
-        )
-        if not matches:
-            raise CommandError(f"no such file or folder: {pattern}")
-        files = [file for match in matches for file in _files(match)]
-        if not files:
-            raise CommandError(
-                f"no images in {pattern}; expected files that end in {', '.join(SUFFIXES)}"
-            )
-        found.update(dict.fromkeys(files))
-    return list(found)
-
-
-def _files(path: str) -> list[str]:
-    """A file itself; of a folder all images in it and below, but no hidden ones."""
-    if not os.path.isdir(path):
-        return [path]
-    files = []
-    for folder, subfolders, names in os.walk(path):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        images = (n for n in names if n.lower().endswith(SUFFIXES) and not n.startswith("."))
-        files += [os.path.join(folder, name) for name in sorted(images)]
-    return files
-
-
 # --- output -------------------------------------------------------------------------------------
 
 
@@ -128,23 +94,9 @@ def _output(path: str | None) -> contextlib.AbstractContextManager[TextIO]:
         raise CommandError(f"--output: cannot write {path}: {error}") from error
 
 
-def _progress(count: int, to_file: bool) -> contextlib.AbstractContextManager[Any]:
-    """A progress bar where someone watches several images; else None."""
-    if (count < 2 and not to_file) or sys.stderr is None or not sys.stderr.isatty():
-        return contextlib.nullcontext()
-    from tqdm import tqdm
-
-    return tqdm(total=count, unit="image", file=sys.stderr, dynamic_ncols=True, leave=False)
-
-
-def _above(bar: Any) -> contextlib.AbstractContextManager[Any]:
-    """Takes the bar away while something is printed."""
-    return contextlib.nullcontext() if bar is None else bar.external_write_mode()
-
-
 def _show(outcome: StreamResult, out: TextIO, as_json: bool, header: bool) -> None:
     """Prints what was read, or what is wrong with the image."""
-    path = outcome.source
+    path = source_name(outcome.source)
     if outcome.result is None:
         if as_json:
             _print_json({"path": path, "error": str(outcome.error)}, out)

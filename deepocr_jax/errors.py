@@ -117,6 +117,10 @@ class WeightsError(DeepOCRError, RuntimeError):
     """The package with the weights is not installed, or its checksum differs."""
 
 
+class MissingPackageError(DeepOCRError, ImportError):
+    """A package that only some functions need is not installed; the message says how to get it."""
+
+
 class DatasetError(DeepOCRError, ValueError):
     """A dataset cannot be used as asked.
 

@@ -17,9 +17,10 @@ from deepocr_jax.handle import DeepOCR, State, page_settings, resolve_mode
 from deepocr_jax.image import as_rgb, read_image
 from deepocr_jax.infer.pipeline import CropReading, Page, read_packs, read_word_packs
 from deepocr_jax.infer.stages import in_packs, work_ahead
+from deepocr_jax.pdf_pages import PdfPage
 from deepocr_jax.types import DeepOCRResult
 
-ImageSource = np.ndarray | str | os.PathLike[str] | bytes
+ImageSource = np.ndarray | str | os.PathLike[str] | bytes | PdfPage
 
 # Images whose crops are packed together: enough to fill the groups, few enough for the memory.
 PAGES_PER_PACK, WORDS_PER_PACK = 8, 1024
@@ -32,7 +33,7 @@ class StreamResult:
 
     Attributes:
         index: Its place in the stream, from 0.
-        source: As it came: path, bytes or array.
+        source: As it came: path, bytes, array or page.
         result: What was read; None where the image cannot be used.
         error: Why it cannot; else None.
         image_size: (height, width) in pixels; (0, 0) where the image cannot be used.
@@ -67,7 +68,8 @@ def read_stream(
     given, and not more; so a stream may be endless, and memory stays flat.
 
     Args:
-        source: Images as `apply_deep_ocr` takes them: arrays, paths, or the bytes of image files.
+        source: Images as `apply_deep_ocr` takes them: arrays, paths, the bytes of image files, or
+            pages of `read_pdf`.
         handle: With the components that the mode needs; changes to it are for later streams.
         mode: As of `apply_deep_ocr`.
 

@@ -52,7 +52,7 @@ def test_every_public_class_is_a_deepocr_error():
         for name, value in vars(errors).items()
         if isinstance(value, type) and value.__module__ == errors.__name__
     ]
-    assert len(kinds) == 14
+    assert len(kinds) == 15
     assert all(issubclass(kind, DeepOCRError) for kind in kinds)
 
 

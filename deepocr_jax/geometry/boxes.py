@@ -72,6 +72,14 @@ def box_bounds(boxes: FloatArray) -> FloatArray:
     return np.concatenate([quads.min(axis=1), quads.max(axis=1)], axis=1)
 
 
+def enclosing_box(boxes: FloatArray, phi: float) -> FloatArray:
+    """The least box [5] of the direction `phi` around boxes [n, 5], n at least 1."""
+    axes = np.stack(directions(np.asarray(phi, np.float64)))
+    reach = boxes_to_quads(boxes).reshape(-1, 2) @ axes.T
+    low, high = reach.min(axis=0), reach.max(axis=0)
+    return np.array([*((low + high) / 2 @ axes), phi, *(high - low) / 2])
+
+
 def sub_boxes(box: FloatArray, spans: FloatArray) -> FloatArray:
     """Boxes inside a box, given in its own frame.
 

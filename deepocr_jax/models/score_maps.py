@@ -16,7 +16,6 @@ import numpy as np
 from deepocr_jax.models.detector import DetectorSpec, RepLKFPN
 from deepocr_jax.models.layers import Conv, Dense, Pointwise
 from deepocr_jax.models.lcnet import LCNet, LCNetSpec
-from deepocr_jax.types import SCORE_MAP_NAMES
 
 STRIDE = 2
 """Image pixels a map pixel, along each axis."""
