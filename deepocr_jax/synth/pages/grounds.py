@@ -50,12 +50,6 @@ def _interpolation(length: int, cells: int) -> np.ndarray:
     return matrix
 
 
-def enlargement(length: int) -> np.ndarray:
-    """Matrix that doubles the number of values to `length`, linearly between them."""
-    place = np.clip((np.arange(length) + 0.5) / 2 - 0.5, 0, length // 2 - 1)
-    return np.maximum(1 - np.abs(place[:, None] - np.arange(length // 2)), 0).astype(np.float32)
-
-
 def paint_ground(key: jax.Array, is_scene: jax.Array, size: tuple[int, int]) -> jax.Array:
     """Paper or the clutter of a photo: [3, height, width] in [0, 1]."""
     base, noise, grain, clutter, discs, calm = jax.random.split(key, 6)
@@ -63,10 +57,11 @@ def paint_ground(key: jax.Array, is_scene: jax.Array, size: tuple[int, int]) -> 
     white = 1 - 0.3 * u[0] ** 3
     tint = 0.06 * u[1] ** 2 * jnp.array([0.2, -0.2, -1.0])
     paper = white + jnp.where(u[2] < 0.3, tint, 0.0)
-    wall = jax.random.uniform(calm, (3,)) * 0.5 + 0.1 + 0.4 * u[3]
+    wall = 0.1 + 0.75 * u[3] + 0.12 * jax.random.normal(calm, (3,)) * u[4]
     colour = jnp.where(is_scene, wall, paper)
-    level = jnp.where(is_scene, 0.16 * u[4], 0.03 * u[4] ** 2)
-    strengths = level * jax.random.uniform(grain, (len(_OCTAVES),))
+    level = jnp.where(is_scene, 0.03 + 0.09 * u[2] ** 2, 0.02 * u[4] ** 2)
+    fine = jnp.array([1.5, 1.0, 0.7, 0.4])
+    strengths = level * fine * jax.random.uniform(grain, (len(_OCTAVES),))
     noises = [
         strength * smooth_noise(octave, size, cells, 3)
         for octave, strength, cells in zip(
@@ -75,7 +70,7 @@ def paint_ground(key: jax.Array, is_scene: jax.Array, size: tuple[int, int]) -> 
     ]
     texture = sum(noises[1:], noises[0])
     gray = texture.mean(axis=0, keepdims=True)
-    image = colour[:, None, None] + 0.5 * texture + 0.8 * gray
+    image = colour[:, None, None] + 0.25 * texture + gray
     shapes = _clutter(clutter, size) + _discs(discs, size)
     return jnp.clip(image + jnp.where(is_scene, jnp.minimum(1, 2 * u[0]), 0.0) * shapes, 0, 1)
 
@@ -88,7 +83,7 @@ def _clutter(key: jax.Array, size: tuple[int, int]) -> jax.Array:
     extent = scale * jnp.exp(jax.random.uniform(extents, (_CLUTTER, 2), minval=-5.0, maxval=-0.5))
     boxes = jnp.concatenate([middle - extent / 2, middle + extent / 2], axis=1)
     gray, hue, strength = jnp.split(jax.random.normal(colours, (_CLUTTER, 5)), (1, 4), axis=1)
-    return paint_rectangles(boxes, 0.22 * strength * (gray + 0.5 * hue), size)
+    return paint_rectangles(boxes, 0.22 * strength * (gray + 0.2 * hue), size)
 
 
 def _discs(key: jax.Array, size: tuple[int, int]) -> jax.Array:
@@ -101,7 +96,13 @@ def _discs(key: jax.Array, size: tuple[int, int]) -> jax.Array:
     radius = size[0] * (0.02 + 0.15 * u[:, 2] ** 2)
     hole = jnp.where(u[:, 4] < 0.5, 0.0, 0.8 * radius)
     cover = jnp.clip(radius - distance, 0, 1) * jnp.clip(distance - hole + 1, 0, 1)
-    return jnp.einsum("dc,dhw->chw", 0.3 * jax.random.normal(colours, (_DISCS, 3)), cover)
+    return jnp.einsum("dc,dhw->chw", 0.25 * _muted(colours, _DISCS), cover)
+
+
+def _muted(key: jax.Array, count: int) -> jax.Array:
+    """Colours about gray, about standard normal: [count, 3]."""
+    values = jax.random.normal(key, (count, 4))
+    return values[:, 3:] + 0.3 * values[:, :3]
 
 
 def draw_colours(key: jax.Array, blocks: Blocks, is_scene: jax.Array, ground: jax.Array) -> Colours:
@@ -114,7 +115,7 @@ def draw_colours(key: jax.Array, blocks: Blocks, is_scene: jax.Array, ground: ja
     behind = ground[:, place[:, 0], place[:, 1]].T
     panel = jnp.clip(
         jax.random.uniform(panels, (BLOCKS, 1)) * 1.1
-        + 0.2 * jax.random.normal(chroma, (BLOCKS, 3)) * (u[:, :1] < 0.7),
+        + 0.3 * u[:, :1] ** 2 * jax.random.normal(chroma, (BLOCKS, 3)),
         0,
         1,
     )
@@ -126,7 +127,7 @@ def draw_colours(key: jax.Array, blocks: Blocks, is_scene: jax.Array, ground: ja
     v = jax.random.uniform(inks, (BLOCKS, 3))
     # Far enough away from the ground, to the side that has more room, at times to the other.
     darker = (light > 0.5) ^ ((jnp.abs(light - 0.5) < 0.2) & (v[:, 2] < 0.4))
-    least = 0.22
+    least = 0.25
     target = jnp.where(
         darker,
         (light - least) * (1 - v[:, 0] ** 0.7),

@@ -31,7 +31,7 @@ SMALLEST_SIDE_PX = 64
 _CHARACTERS_A_WORD = 4  # fewer than the mean, so that there are enough words
 _LEAST_HEIGHT_PX = 5.5  # of a visible character's cell
 _LEAST_WIDTH_PX = 1.5
-_LEAST_CONTRAST = 0.1  # between ink and what is behind it, in [0, 1]
+_LEAST_CONTRAST = 0.12  # between ink and what is behind it, in [0, 1]
 _MOST_BLUR = 0.2  # standard deviation as a share of the cell's height
 _CUT_PX = 1.0  # how far a visible cell may reach beyond the border
 
@@ -120,7 +120,7 @@ def _make_sheet(
     size: tuple[int, int],
     characters: int,
 ) -> _Sheet:
-    keys = jax.random.split(key, 9)
+    keys = jax.random.split(key, 8)
     blocks = draw_blocks(keys[0], kind, atlas.face_odds, size)
     words = set_words(keys[1], atlas, blocks, characters // _CHARACTERS_A_WORD)
     glyphs = place_glyphs(keys[2], atlas, blocks, words, characters)
@@ -130,29 +130,14 @@ def _make_sheet(
     strength = 1 - 0.35 * jax.random.uniform(keys[5]) ** 2
     ink = paint_glyphs(atlas, glyphs, jnp.full(characters, strength), size)
     marks = paint_marks(keys[6], blocks, words, is_scene, size)
-    ground = _cast_shadow(keys[8], ground, ink, is_scene)
+    ground = _cast_shadow(keys[7], ground, ink, is_scene)
     cover = jnp.maximum(ink, strength * marks)
     image = ground + cover * (ink_colour - ground)
     return _Sheet(
-        _mix_colours(keys[7], image, is_scene),
+        image,
         glyphs,
         glyphs.used & _has_contrast(glyphs, colours, ground),
     )
-
-
-def _mix_colours(key: jax.Array, image: jax.Array, is_scene: jax.Array) -> jax.Array:
-    """Balance and saturation of a camera's colours.
-
-    As a matrix product it also makes XLA keep its result, instead of working all that comes
-    before into each of the four readings of each pixel in `look`.
-    """
-    u = jax.random.uniform(key, (4,), minval=-1.0)
-    strength = jnp.where(is_scene, 1.0, 0.2)
-    gray = jnp.full((3, 3), 1 / 3)
-    saturation = 1 + 0.4 * strength * u[3]
-    matrix = gray + saturation * (jnp.eye(3) - gray)
-    matrix = matrix * (1 + 0.1 * strength * u[:3, None])
-    return jnp.clip(jnp.einsum("dc,chw->dhw", matrix, image), 0, 1)
 
 
 def _cast_shadow(

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from deepocr_jax.augment.compression import compress
-from deepocr_jax.synth.pages.grounds import enlargement, luminance, smooth_noise
+from deepocr_jax.synth.pages.grounds import luminance, smooth_noise
 
 _RADIUS_PX = 5
 _SCANNED = 0.45  # share of the documents that are almost black and white
@@ -29,7 +29,7 @@ def take_picture(
     scan_dice, scans = jax.random.split(scans)
     is_scanned = ~is_scene & (jax.random.uniform(scan_dice) < _SCANNED)
     picture = _light(lights, scene, is_scene, is_scanned)
-    picture, blur_px = _blur(blurs, picture, is_scene)
+    picture, blur_px = _blur(blurs, picture, is_scene, is_scanned)
     picture, coarse_px = _coarsen(resolution, picture, is_scene)
     picture = _add_noise(noises, picture, is_scene)
     picture = _scan(scans, picture, is_scene, is_scanned)
@@ -50,10 +50,12 @@ def _light(
     return picture * jnp.exp(fall) * (1 - dark * edge)
 
 
-def _blur(key: jax.Array, picture: jax.Array, is_scene: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _blur(
+    key: jax.Array, picture: jax.Array, is_scene: jax.Array, is_scanned: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     """Gaussian blur, more in one direction at times: the picture and the wider deviation."""
     u = jax.random.uniform(key, (4,))
-    most = jnp.where(is_scene, 1.6, 0.9)
+    most = jnp.where(is_scene, 1.6, jnp.where(is_scanned, 0.45, 0.9))
     sigma = jnp.where(u[0] < 0.4, 0.2, 0.2 + most * u[1] ** 2)
     sigmas = jnp.stack([sigma, sigma])
     moved = sigma + jnp.where(is_scene, 2.0, 0.6) * u[2] ** 2
@@ -75,10 +77,21 @@ def _coarsen(
     """Half the resolution for a few, enlarged again: the picture and the blur that it means."""
     c, h, w = picture.shape
     small = picture.reshape(c, h // 2, 2, w // 2, 2).mean(axis=(2, 4))
-    rows, cols = (jnp.asarray(enlargement(n)) for n in (h, w))
-    smooth = jnp.einsum("hr,crs,ws->chw", rows, small, cols)
+    smooth = _doubled(_doubled(small, 1), 2)
     chosen = jax.random.uniform(key) < jnp.where(is_scene, 0.15, 0.04)
     return jnp.where(chosen, smooth, picture), jnp.where(chosen, 1.2, 0.0)
+
+
+def _doubled(image: jax.Array, axis: int) -> jax.Array:
+    """Twice as many values along an axis, linearly between the given ones."""
+    length = image.shape[axis]
+    index = jnp.arange(length)
+    before = jnp.take(image, jnp.maximum(index - 1, 0), axis=axis)
+    after = jnp.take(image, jnp.minimum(index + 1, length - 1), axis=axis)
+    pairs = jnp.stack([0.25 * before + 0.75 * image, 0.75 * image + 0.25 * after], axis=axis + 1)
+    shape = list(image.shape)
+    shape[axis] = 2 * length
+    return pairs.reshape(shape)
 
 
 def _add_noise(key: jax.Array, picture: jax.Array, is_scene: jax.Array) -> jax.Array:
@@ -101,12 +114,13 @@ def _scan(
     dice, field, specks = jax.random.split(key, 3)
     u = jax.random.uniform(dice, (6,))
     gray = luminance(picture)
-    low, high = jnp.quantile(gray[::8, ::8], jnp.array([0.02, 0.7]))
-    uneven = 0.06 * u[0] * smooth_noise(field, gray.shape, 40, 1)[0]
-    threshold = low + (high - low) * (0.35 + 0.4 * u[1]) + uneven
+    low, high = jnp.quantile(gray[::8, ::8], jnp.array([0.01, 0.7]))
+    low = jnp.minimum(low, high - 0.35)  # there may be hardly any ink
+    uneven = 0.05 * u[0] * smooth_noise(field, gray.shape, 40, 1)[0]
+    threshold = low + (high - low) * (0.48 + 0.24 * u[1]) + uneven
     steep = jnp.exp(1.0 + 3.0 * u[2]) / jnp.maximum(high - low, 0.1)
     scanned = jax.nn.sigmoid(4 * (gray - threshold) * steep)
-    is_black = jax.random.bits(specks, gray.shape, jnp.uint16) < 60 * u[3] ** 4
+    is_black = jax.random.bits(specks, gray.shape, jnp.uint16) < 40 * u[3] ** 6
     is_black = is_black | jnp.roll(is_black, 1, axis=1) & (u[4] < 0.5)
     scanned = jnp.where(is_black & (u[3] > 0.4), 0.0, scanned)
     is_gray = jnp.where(is_scene, u[5] > 0.96, u[5] > 0.25)
