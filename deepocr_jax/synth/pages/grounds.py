@@ -63,14 +63,13 @@ def paint_ground(key: jax.Array, is_scene: jax.Array, size: tuple[int, int]) -> 
     fine = jnp.array([1.5, 1.0, 0.7, 0.4])
     strengths = level * fine * jax.random.uniform(grain, (len(_OCTAVES),))
     noises = [
-        strength * smooth_noise(octave, size, cells, 3)
+        strength * smooth_noise(octave, size, cells, 4)
         for octave, strength, cells in zip(
             jax.random.split(noise, len(_OCTAVES)), strengths, _OCTAVES, strict=True
         )
     ]
     texture = sum(noises[1:], noises[0])
-    gray = texture.mean(axis=0, keepdims=True)
-    image = colour[:, None, None] + 0.25 * texture + gray
+    image = colour[:, None, None] + 0.25 * texture[:3] + 0.7 * texture[3:]
     shapes = _clutter(clutter, size) + _discs(discs, size)
     return jnp.clip(image + jnp.where(is_scene, jnp.minimum(1, 2 * u[0]), 0.0) * shapes, 0, 1)
 
@@ -89,14 +88,18 @@ def _clutter(key: jax.Array, size: tuple[int, int]) -> jax.Array:
 def _discs(key: jax.Array, size: tuple[int, int]) -> jax.Array:
     """Ellipses and rings, as lamps and wheels."""
     places, colours = jax.random.split(key)
-    u = jax.random.uniform(places, (_DISCS, 5))[..., None, None]
+    u = jax.random.uniform(places, (_DISCS, 5))
+    colours = 0.25 * _muted(colours, _DISCS)[..., None, None]
     y, x = jnp.arange(size[0])[:, None], jnp.arange(size[1])[None, :]
-    dx, dy = (x - u[:, 0] * size[1]) * (0.5 + u[:, 3]), y - u[:, 1] * size[0]
-    distance = jnp.sqrt(dx * dx + dy * dy)
-    radius = size[0] * (0.02 + 0.15 * u[:, 2] ** 2)
-    hole = jnp.where(u[:, 4] < 0.5, 0.0, 0.8 * radius)
-    cover = jnp.clip(radius - distance, 0, 1) * jnp.clip(distance - hole + 1, 0, 1)
-    return jnp.einsum("dc,dhw->chw", 0.25 * _muted(colours, _DISCS), cover)
+    total = jnp.zeros((3, *size))
+    for disc, colour in zip(u, colours, strict=True):
+        dx, dy = (x - disc[0] * size[1]) * (0.5 + disc[3]), y - disc[1] * size[0]
+        distance = jnp.sqrt(dx * dx + dy * dy)
+        radius = size[0] * (0.02 + 0.15 * disc[2] ** 2)
+        hole = jnp.where(disc[4] < 0.5, 0.0, 0.8 * radius)
+        cover = jnp.clip(radius - distance, 0, 1) * jnp.clip(distance - hole + 1, 0, 1)
+        total += cover * colour
+    return total
 
 
 def _muted(key: jax.Array, count: int) -> jax.Array:

@@ -53,7 +53,7 @@ def _paint_class(
     corner = jnp.floor(centre[:, ::-1]).astype(jnp.int32) - patch // 2
     corner = jnp.clip(corner, 0, jnp.array(ink.shape) - patch)
     scale = atlas.scales[glyphs.face]
-    texel_of = jnp.linalg.inv(glyphs.axes) * scale[:, None, None]  # pixels -> texels
+    texel_of, texels_a_pixel = _texel_matrix(glyphs.axes, scale)
     # Texels of the cell: a margin, then the ink from the left top of its box.
     offset = MARGIN - box[:, :2] * scale[:, None]
     col = corner[:, 1, None] + jnp.arange(patch) + 0.5 - glyphs.origin[:, :1]
@@ -64,7 +64,6 @@ def _paint_class(
         + offset[:, i, None, None]
         for i in (0, 1)
     )
-    texels_a_pixel = jnp.sqrt(jnp.abs(jnp.linalg.det(texel_of)))
     cover = _sample(atlas, glyphs, u, v, texels_a_pixel)
     # Magnified edges are as soft as a texel is large; they are made one pixel wide.
     steepness = jnp.maximum(1.0, 0.9 / texels_a_pixel)[:, None, None]
@@ -72,6 +71,17 @@ def _paint_class(
     return lax.scatter_max(
         ink, corner, cover, _WINDOWS, mode=lax.GatherScatterMode.PROMISE_IN_BOUNDS
     )
+
+
+def _texel_matrix(axes: jax.Array, scale: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Matrices from pixels to texels [k, 2, 2], and how many texels wide a pixel is [k]."""
+    determinant = axes[:, 0, 0] * axes[:, 1, 1] - axes[:, 0, 1] * axes[:, 1, 0]
+    rows = [
+        jnp.stack([axes[:, 1, 1], -axes[:, 0, 1]], axis=-1),
+        jnp.stack([-axes[:, 1, 0], axes[:, 0, 0]], axis=-1),
+    ]
+    inverse = jnp.stack(rows, axis=1) / determinant[:, None, None]
+    return inverse * scale[:, None, None], scale / jnp.sqrt(jnp.abs(determinant))
 
 
 def _sample(

@@ -102,7 +102,7 @@ def _add_noise(key: jax.Array, picture: jax.Array, is_scene: jax.Array) -> jax.A
     shifts = jnp.array([0, 8, 16], jnp.uint32)[:, None, None]
     colour = (bits >> shifts) & 255  # three uniform numbers
     colour = (colour.astype(jnp.float32) - 127.5) / 73.9
-    gray = colour.sum(axis=0, keepdims=True) / jnp.sqrt(3.0)
+    gray = (colour[:1] + colour[1:2] + colour[2:]) / jnp.sqrt(3.0)
     strength = jnp.where(is_scene, 0.07, 0.05) * u[0] ** 2
     return picture + strength * (gray + u[1] * (colour - gray) * jnp.where(is_scene, 1.0, 0.3))
 
