@@ -66,7 +66,8 @@ BLOCK_KINDS: dict[str, BlockKind] = {
     ),
     "fields": BlockKind(
         em=(0.75, 1.1), leading=(1.3, 2.4), goes_to_tab=(0.2, 0.5), ends_line=(0.05, 0.25),
-        numbers=(0.15, 0.6), capitals=(-0.3, 0.9), initials=(0.2, 0.7), entry_rules=(0, 1),
+        numbers=(0.15, 0.6), words=(15, 60), capitals=(-0.3, 0.9), initials=(0.2, 0.7),
+        entry_rules=(0, 1),
         row_rules=(0, 0.7), column_rules=(0, 0.6), frame=(0, 1), face=(0, 2), tab=(6, 14),
     ),
     "table": BlockKind(
@@ -130,11 +131,11 @@ class PageKind:
 
 PAGE_KINDS: dict[str, PageKind] = {
     "report": PageKind(
-        0.2, False, (9, 24), (0, 0.1), 0.25, 0.1, 0.4,
+        0.2, False, (11, 24), (0, 0.1), 0.25, 0.1, 0.4,
         {"paragraph": 0.55, "heading": 0.2, "list": 0.1, "fields": 0.1, "handwriting": 0.05},
     ),
     "form": PageKind(
-        0.26, False, (9, 18), (0, 0.06), 0.5, 0.08, 0.35,
+        0.26, False, (11, 19), (0, 0.06), 0.5, 0.08, 0.35,
         {"fields": 0.4, "table": 0.22, "heading": 0.1, "paragraph": 0.12, "list": 0.06,
          "handwriting": 0.1},
     ),

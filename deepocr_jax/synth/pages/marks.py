@@ -27,7 +27,7 @@ def paint_marks(
         _bar_code(bars, blocks, size),
     ]
     boxes, strength = (jnp.concatenate(p) for p in zip(*parts, strict=True))
-    ink = jnp.clip(paint_rectangles(boxes, strength, size), 0, 1)
+    ink = jnp.clip(paint_rectangles(boxes, strength[:, None], size)[0], 0, 1)
     return _paint_strokes(strokes, is_scene, ink)
 
 

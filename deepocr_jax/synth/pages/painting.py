@@ -53,11 +53,9 @@ def _paint_class(
     corner = jnp.floor(centre[:, ::-1]).astype(jnp.int32) - patch // 2
     corner = jnp.clip(corner, 0, jnp.array(ink.shape) - patch)
     scale = atlas.scales[glyphs.face]
-    texel_of = jnp.linalg.inv(glyphs.axes) * scale[:, None, None]  # pixels -> texels
+    texel_of, texels_a_pixel = _texel_matrix(glyphs.axes, scale)
     # Texels of the cell: a margin, then the ink from the left top of its box.
     offset = MARGIN - box[:, :2] * scale[:, None]
-    # What belongs to a glyph is worked out once for it, and not again for each pixel.
-    texel_of, offset, corner = lax.optimization_barrier((texel_of, offset, corner))
     col = corner[:, 1, None] + jnp.arange(patch) + 0.5 - glyphs.origin[:, :1]
     row = corner[:, 0, None] + jnp.arange(patch) + 0.5 - glyphs.origin[:, 1:]
     u, v = (
@@ -66,14 +64,24 @@ def _paint_class(
         + offset[:, i, None, None]
         for i in (0, 1)
     )
-    texels_a_pixel = jnp.sqrt(jnp.abs(jnp.linalg.det(texel_of)))
-    cover = lax.optimization_barrier(_sample(atlas, glyphs, u, v, texels_a_pixel))
+    cover = _sample(atlas, glyphs, u, v, texels_a_pixel)
     # Magnified edges are as soft as a texel is large; they are made one pixel wide.
-    steepness = lax.optimization_barrier(jnp.maximum(1.0, 0.9 / texels_a_pixel)[:, None, None])
+    steepness = jnp.maximum(1.0, 0.9 / texels_a_pixel)[:, None, None]
     cover = jnp.clip((cover - 0.5) * steepness + 0.5, 0, 1) * strength[:, None, None]
     return lax.scatter_max(
         ink, corner, cover, _WINDOWS, mode=lax.GatherScatterMode.PROMISE_IN_BOUNDS
     )
+
+
+def _texel_matrix(axes: jax.Array, scale: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Matrices from pixels to texels [k, 2, 2], and how many texels wide a pixel is [k]."""
+    determinant = axes[:, 0, 0] * axes[:, 1, 1] - axes[:, 0, 1] * axes[:, 1, 0]
+    rows = [
+        jnp.stack([axes[:, 1, 1], -axes[:, 0, 1]], axis=-1),
+        jnp.stack([-axes[:, 1, 0], axes[:, 0, 0]], axis=-1),
+    ]
+    inverse = jnp.stack(rows, axis=1) / determinant[:, None, None]
+    return inverse * scale[:, None, None], scale / jnp.sqrt(jnp.abs(determinant))
 
 
 def _sample(
@@ -83,9 +91,9 @@ def _sample(
     sides = jnp.array(LEVELS)
     begins = jnp.array(np.cumsum([0, *(s * s for s in LEVELS)])[:-1])
     level = jnp.clip(jnp.round(jnp.log2(texels_a_pixel)), 0, len(LEVELS) - 1).astype(jnp.int32)
-    side = lax.optimization_barrier(sides[level][:, None, None])
+    side = sides[level][:, None, None]
     first = (glyphs.face * atlas.texels.shape[1] + glyphs.code) * atlas.texels.shape[2]
-    first = lax.optimization_barrier((first + begins[level])[:, None, None])
+    first = (first + begins[level])[:, None, None]
     u, v = u * side / LEVELS[0] - 0.5, v * side / LEVELS[0] - 0.5
     inside = (u > -0.5) & (u < side - 0.5) & (v > -0.5) & (v < side - 0.5)
     u, v = jnp.clip(u, 0, side - 1.001), jnp.clip(v, 0, side - 1.001)
@@ -107,17 +115,15 @@ def paint_rectangles(boxes: jax.Array, strength: jax.Array, size: tuple[int, int
 
     Args:
         boxes: [r, 4] left, top, right, bottom in pixels.
-        strength: [r] or [r, c].
+        strength: [r, c].
         size: (height, width) in pixels.
 
     Returns:
-        [height, width] or [height, width, c].
+        [c, height, width].
     """
     cols = _profile(boxes[:, 0], boxes[:, 2], size[1])
     rows = _profile(boxes[:, 1], boxes[:, 3], size[0])
-    if strength.ndim == 1:
-        return (rows * strength[:, None]).T @ cols
-    return jnp.stack([(rows * s[:, None]).T @ cols for s in strength.T], axis=-1)
+    return jnp.einsum("crh,rw->chw", strength.T[:, :, None] * rows, cols)
 
 
 def _profile(low: jax.Array, high: jax.Array, length: int) -> jax.Array:

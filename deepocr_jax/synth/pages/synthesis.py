@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.lax import optimization_barrier
 
 from deepocr_jax.augment.compression import BLOCK
 from deepocr_jax.errors import ParameterValueError
@@ -32,13 +31,13 @@ SMALLEST_SIDE_PX = 64
 _CHARACTERS_A_WORD = 4  # fewer than the mean, so that there are enough words
 _LEAST_HEIGHT_PX = 5.5  # of a visible character's cell
 _LEAST_WIDTH_PX = 1.5
-_LEAST_CONTRAST = 0.1  # between ink and what is behind it, in [0, 1]
+_LEAST_CONTRAST = 0.12  # between ink and what is behind it, in [0, 1]
 _MOST_BLUR = 0.2  # standard deviation as a share of the cell's height
 _CUT_PX = 1.0  # how far a visible cell may reach beyond the border
 
 
 class _Sheet(NamedTuple):
-    """A page before it is seen: [h, w, 3] in [0, 1], its glyphs, and which of them stand out."""
+    """A page before it is seen: [3, h, w] in [0, 1], its glyphs, and which of them stand out."""
 
     image: jax.Array
     glyphs: Glyphs
@@ -102,13 +101,13 @@ def _synthesize(
     kind = draw_page_kind(kinds, scenes)
     is_scene = jnp.array([k.is_scene for k in PAGE_KINDS.values()])[kind]
     sheet = _make_sheet(atlas, sheets, kind, is_scene, size, characters)
-    view = optimization_barrier(draw_view(views, is_scene, size))
-    beyond = optimization_barrier(_draw_beyond(beyonds, size))
-    seen = optimization_barrier(look(view, sheet.image, beyond))
+    view = draw_view(views, is_scene, size)
+    beyond = _draw_beyond(beyonds, size)
+    seen = look(view, sheet.image, beyond)
     picture, blur_px = take_picture(pictures, seen, is_scene)
     quads = to_picture(view, sheet.glyphs.quads)
     visible = sheet.stands_out & _is_seen(quads, blur_px, size)
-    image = jnp.round(picture * 255).astype(jnp.uint8)
+    image = jnp.moveaxis(jnp.round(picture * 255).astype(jnp.uint8), 0, -1)
     quads = jnp.where(sheet.glyphs.used[:, None, None], quads, 0.0)
     return Pages(image, quads, sheet.glyphs.word, sheet.glyphs.code, visible)
 
@@ -122,21 +121,23 @@ def _make_sheet(
     characters: int,
 ) -> _Sheet:
     keys = jax.random.split(key, 8)
-    # XLA would work the stages into each other, and do their work once for each use of it.
-    blocks = optimization_barrier(draw_blocks(keys[0], kind, atlas.face_odds, size))
+    blocks = draw_blocks(keys[0], kind, atlas.face_odds, size)
     words = set_words(keys[1], atlas, blocks, characters // _CHARACTERS_A_WORD)
-    words = optimization_barrier(words)
-    glyphs = optimization_barrier(place_glyphs(keys[2], atlas, blocks, words, characters))
-    ground = optimization_barrier(paint_ground(keys[3], is_scene, size))
-    colours = optimization_barrier(draw_colours(keys[4], blocks, is_scene, ground))
-    ground, ink_colour = optimization_barrier(paint_panels(blocks, colours, ground))
+    glyphs = place_glyphs(keys[2], atlas, blocks, words, characters)
+    ground = paint_ground(keys[3], is_scene, size)
+    colours = draw_colours(keys[4], blocks, is_scene, ground)
+    ground, ink_colour = paint_panels(blocks, colours, ground)
     strength = 1 - 0.35 * jax.random.uniform(keys[5]) ** 2
     ink = paint_glyphs(atlas, glyphs, jnp.full(characters, strength), size)
-    marks = optimization_barrier(paint_marks(keys[6], blocks, words, is_scene, size))
+    marks = paint_marks(keys[6], blocks, words, is_scene, size)
     ground = _cast_shadow(keys[7], ground, ink, is_scene)
-    cover = jnp.maximum(ink, strength * marks)[..., None]
-    image = optimization_barrier(ground + cover * (ink_colour - ground))
-    return _Sheet(image, glyphs, glyphs.used & _has_contrast(glyphs, colours, ground))
+    cover = jnp.maximum(ink, strength * marks)
+    image = ground + cover * (ink_colour - ground)
+    return _Sheet(
+        image,
+        glyphs,
+        glyphs.used & _has_contrast(glyphs, colours, ground),
+    )
 
 
 def _cast_shadow(
@@ -145,7 +146,7 @@ def _cast_shadow(
     """A shadow or glow of the letters on the ground, for some scenes."""
     u = jax.random.uniform(key, (3,))
     shift = jnp.floor(u[:2] * 7).astype(jnp.int32) - 3
-    shadow = jnp.roll(ink, shift, axis=(0, 1))[..., None]
+    shadow = jnp.roll(ink, shift, axis=(0, 1))
     strength = jnp.where(is_scene & (u[2] < 0.25), 0.6, 0.0)
     return ground * (1 - strength * shadow)
 
@@ -153,9 +154,9 @@ def _cast_shadow(
 def _has_contrast(glyphs: Glyphs, colours: Colours, ground: jax.Array) -> jax.Array:
     """Whether the ink differs from the ground in the middle of a glyph."""
     middle = glyphs.quads.mean(axis=1)[:, ::-1]
-    limits = jnp.array(ground.shape[:2]) - 1
+    limits = jnp.array(ground.shape[1:]) - 1
     place = jnp.clip(middle.astype(jnp.int32), 0, limits)
-    behind = ground[place[:, 0], place[:, 1]]
+    behind = ground[:, place[:, 0], place[:, 1]].T
     difference = jnp.abs(colours.ink[glyphs.block] - behind).mean(axis=-1)
     return difference > _LEAST_CONTRAST
 
@@ -163,7 +164,7 @@ def _has_contrast(glyphs: Glyphs, colours: Colours, ground: jax.Array) -> jax.Ar
 def _draw_beyond(key: jax.Array, size: tuple[int, int]) -> jax.Array:
     """What lies beyond the page: a table, black, or more of the same white."""
     base, noise, dice = jax.random.split(key, 3)
-    colour = jnp.clip(jax.random.uniform(base, (1,)) * 1.4 - 0.2, 0, 1)
+    colour = jnp.clip(jax.random.uniform(base) * 1.4 - 0.2, 0, 1)
     texture = 0.1 * jax.random.uniform(dice) * smooth_noise(noise, size, 8, 3)
     return jnp.clip(colour + texture, 0, 1)
 

@@ -1,0 +1,119 @@
+"""Whole pages: shapes, ranges, order of characters, dependence on the key."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import numpy as np
+import pytest
+from page_sizes import CHARACTERS, COUNT, HEIGHT, WIDTH
+
+from deepocr_jax.errors import ParameterValueError
+from deepocr_jax.synth.pages import Pages, synthesize_pages
+
+pytestmark = pytest.mark.usefixtures("program_cache")
+
+
+def test_types_shapes_and_ranges(make, atlas):
+    pages = make(0)
+    k = COUNT, CHARACTERS
+    assert pages.images.shape == (COUNT, HEIGHT, WIDTH, 3) and pages.images.dtype == np.uint8
+    assert pages.quads.shape == (*k, 4, 2) and pages.quads.dtype == np.float32
+    assert pages.words.shape == k and pages.words.dtype == np.int32
+    assert pages.codes.shape == k and pages.codes.dtype == np.int32
+    assert pages.visible.shape == k and pages.visible.dtype == np.bool_
+    assert np.isfinite(pages.quads).all()
+    assert pages.words.min() == -1 and pages.codes.min() >= 0
+    assert pages.codes.max() < atlas.advances.shape[1]
+    assert not pages.visible[pages.words < 0].any()
+    # Every page has text, most of it visible, and is not of one colour.
+    assert (pages.words >= 0).any(axis=1).mean() > 0.7
+    assert pages.visible.sum() > 0.4 * (pages.words >= 0).sum() > 50
+    assert (pages.images.std(axis=(1, 2, 3)) > 2).all()
+
+
+def test_same_key_same_pages_other_key_others(make):
+    first, again, other = make(1), make(1), make(2)
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert np.abs(first.images.astype(int) - other.images).mean() > 5
+    assert not np.array_equal(first.codes, other.codes)
+    # The pages of a call differ from each other too.
+    assert len({image.tobytes() for image in first.images}) == COUNT
+
+
+def test_jit_gives_what_eager_gives(atlas):
+    small = partial(
+        synthesize_pages, count=1, height=64, width=64, characters_per_page=40, scenes=1.0
+    )
+    key = jax.random.key(3)
+    eager, jitted = small(atlas, key), jax.jit(small)(atlas, key)
+    np.testing.assert_array_equal(eager.words, jitted.words)
+    np.testing.assert_array_equal(eager.codes, jitted.codes)
+    np.testing.assert_allclose(eager.quads, jitted.quads, atol=1e-2)
+    # Rounding, also of the cosine transform, may turn out otherwise here and there.
+    difference = np.abs(np.asarray(eager.images, int) - np.asarray(jitted.images, int))
+    assert np.mean(difference > 2) < 0.02
+
+
+def test_characters_of_a_word_follow_each_other_in_reading_direction(make):
+    checked = 0
+    for seed in range(3):
+        pages = make(seed)
+        for quads, words, visible in zip(pages.quads, pages.words, pages.visible, strict=True):
+            present = words >= 0
+            # Each word is one run of k.
+            starts = np.flatnonzero(present & (np.diff(words, prepend=-2) != 0))
+            assert len(set(words[starts])) == len(starts)
+            same = present[1:] & (words[1:] == words[:-1]) & visible[1:] & visible[:-1]
+            for k in np.flatnonzero(same):
+                right = quads[k, 1] - quads[k, 0]
+                step = quads[k + 1].mean(axis=0) - quads[k].mean(axis=0)
+                assert np.dot(step, right) > 0
+                checked += 1
+    assert checked > 300
+
+
+def test_visible_cells_lie_inside_and_are_large_enough(make):
+    pages = make(4)
+    quads = pages.quads[pages.visible]
+    assert quads.min() >= -1 and np.all(quads.max(axis=(0, 1)) <= [WIDTH + 1, HEIGHT + 1])
+    heights = np.linalg.norm(quads[:, 3] - quads[:, 0], axis=-1)
+    assert heights.min() > 5
+    # As one reads, the corners go clockwise on the screen.
+    across, down = quads[:, 1] - quads[:, 0], quads[:, 3] - quads[:, 0]
+    assert np.all(across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0] > 0)
+
+
+def test_share_of_scenes(atlas):
+    """Documents are mostly bright and gray, scenes have colour."""
+
+    def colour(scenes):
+        program = partial(
+            synthesize_pages, count=12, height=64, width=64, characters_per_page=25, scenes=scenes
+        )
+        images = np.asarray(jax.jit(program)(atlas, jax.random.key(0)).images, float)
+        return np.median(np.ptp(images, axis=-1).mean(axis=(1, 2)))
+
+    assert colour(1.0) > 2 * colour(0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("count", 0),
+        ("height", 100),
+        ("width", 56),
+        ("characters_per_page", 24),
+        ("scenes", 1.1),
+    ],
+)
+def test_bad_arguments_are_refused(atlas, name, value):
+    arguments = {"count": 1, "height": 64, "width": 64, name: value}
+    with pytest.raises(ParameterValueError, match=f"{name}: expected .* got {value}"):
+        synthesize_pages(atlas, jax.random.key(0), **arguments)
+
+
+def test_pages_is_a_tree(make):
+    assert len(jax.tree.leaves(make(0))) == len(Pages._fields)
