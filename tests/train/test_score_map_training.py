@@ -95,14 +95,14 @@ def find(model, page):
 # --- the losses ---------------------------------------------------------------------------------
 
 
-def loss_of(model, role, batch, options=None, make=give, assets=None, key=0):
+def loss_of(model, role, batch, options=None, assets=None):
     """The losses of a batch of one device, as numpy arrays."""
     spec = spec_from_dict(model.kind, model.spec)
-    loss = make_score_map_losses(spec, model.preprocess, options or ScoreMapOptions(), make)[role]
+    loss = make_score_map_losses(spec, model.preprocess, options or ScoreMapOptions(), give)[role]
     kept = {} if assets is None else {"assets": assets}
 
     def call(params, kept, batch):
-        found = loss(params, kept, {}, batch, jax.random.key(key))
+        found = loss(params, kept, {}, batch, jax.random.key(0))
         return found.total, found.parts
 
     params = model.variables["params"]
@@ -155,9 +155,16 @@ def test_pages_follow_key_row_and_step(model, page):
         jax.debug.callback(lambda value: seen.append(float(value)), drawn)
         return give(assets, key, step)
 
-    assets = source_of(page).assets
+    spec = spec_from_dict(model.kind, model.spec)
+    loss = make_score_map_losses(spec, model.preprocess, ScoreMapOptions(), make)[SYNTHETIC]
+    kept = {"assets": source_of(page).assets}
+
+    @jax.jit
+    def total(batch, key):
+        return loss(model.variables["params"], kept, {}, batch, key).total
+
     for step, key in ((3, 0), (3, 0), (3, 1), (4, 0)):
-        loss_of(model, SYNTHETIC, next(count_steps(1, step, 9)), make=make, assets=assets, key=key)
+        total(on_device(next(count_steps(1, step, 9))), jax.random.key(key))
     jax.effects_barrier()
     assert seen[0] == seen[1] and len(set(seen)) == 3
     assert seen[3] == pytest.approx(seen[0] + 1, abs=1e-5)
