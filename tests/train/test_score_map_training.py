@@ -92,6 +92,23 @@ def find(model, page):
     return scale_boxes(find_words(np.asarray(maps[0]), ScoreMapParams())[0], 2, 2)
 
 
+def test_batches_begin_where_a_run_was_cut_off(model, page):
+    def others(start, stop):
+        return ({"step": np.array([10 * step])} for step in range(start, stop))
+
+    source = source_of(page, page)
+    plain = make_score_map_task(model, source, ScoreMapOptions(), EpochOptions(9))
+    batches = list(plain.batches(3, 5))
+    assert plain.parts == (SYNTHETIC,) and [b["step"][0] for b in batches] == [3, 4]
+    assert all(len(b["mask"]) == 2 * jax.local_device_count() for b in batches)
+    ids = np.concatenate([b["image_id"] for b in plain.batches(0, 5)])
+    assert len(set(ids.tolist())) == len(ids)
+    mixed = make_score_map_task(model, source, ScoreMapOptions(), EpochOptions(9), others, "x")
+    assert mixed.parts == (SYNTHETIC, LABELLED)
+    assert [int(b["step"][0]) for b in mixed.batches(3, 5)] == [3, 30, 4, 40]
+    assert mixed.fingerprint != plain.fingerprint
+
+
 # --- the losses ---------------------------------------------------------------------------------
 
 
