@@ -97,6 +97,20 @@ def test_boxes_hardly_depend_on_the_threshold(threshold):
     np.testing.assert_allclose(boxes[0], whole(*word), atol=0.8)
 
 
+@pytest.mark.parametrize("degrees", [0, 25, 90, 180, -140])
+def test_long_words_lie_along_their_pixels(degrees):
+    word = (60, 80, np.deg2rad(degrees), 3.0, 5.0, 14)
+    maps = draw(word)
+    angle = np.deg2rad(degrees + 8)
+    maps[maps[..., :2].max(axis=-1) > 0, 2:] = [np.sin(angle), np.cos(angle)]
+    boxes, _ = find_words(maps, PARAMS)
+    assert abs(normalize_phi(boxes[0, 2] - word[2])) < np.deg2rad(0.5)
+    np.testing.assert_allclose(boxes[0, 3:], whole(*word)[3:], atol=1)
+    # Stacked letters: the direction is the letters' own.
+    maps[..., 2:] = [np.sin(word[2] + np.pi / 2), np.cos(word[2] + np.pi / 2)]
+    assert abs(normalize_phi(find_words(maps, PARAMS)[0][0, 2] - word[2] - np.pi / 2)) < 0.01
+
+
 @pytest.mark.parametrize("size", [(1, 1), (40, 60)])
 def test_empty_maps(size):
     boxes, scores = find_words(np.zeros((*size, 4), np.float32), PARAMS)
