@@ -129,6 +129,17 @@ def tiny_detector(program_cache):
 
 
 @pytest.fixture(scope="session")
+def shallow_detector(program_cache):
+    """Few blocks and small kernels, since compiling their gradients takes the longest."""
+    from dataclasses import replace
+
+    from deepocr_jax.models.registry import detector_spec
+
+    spec = replace(detector_spec(16, (1, 0, 1, 0), 32), neck_kernel_size=3)
+    return random_model("ocr_detection", spec, (1, 64, 64, 3))
+
+
+@pytest.fixture(scope="session")
 def tiny_recognizer(program_cache):
     from deepocr_jax.models.registry import recognizer_spec
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from flax.linen import log_sigmoid
 from jax import lax
+from jax.nn import log_sigmoid
 from jax.scipy.special import xlogy
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from deepocr_jax.models.detector import DetectorSpec, RepLKFPN
 from deepocr_jax.models.layers import Conv, Dense, Pointwise
 from deepocr_jax.models.lcnet import LCNet, LCNetSpec
+from deepocr_jax.types import SCORE_MAP_NAMES
 
 STRIDE = 2
 """Image pixels a map pixel, along each axis."""
@@ -53,16 +54,16 @@ class ScoreMapHead(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """[n, h / 4, w / 4, c] -> [n, h / 2, w / 2, 4] raw."""
         n, h, w, _ = x.shape
-        f, dtype = self.map_features, self.dtype
+        f, maps, dtype = self.map_features, len(SCORE_MAP_NAMES), self.dtype
         x = nn.relu(Conv(self.features, dtype=dtype)(x))
         x = nn.relu(Conv(self.features, dtype=dtype)(x))
         # A pixel's four parts stay channels until there are few of them left to move.
         x = nn.relu(Pointwise(4 * f, dtype=dtype)(x)).reshape(n, h, w, 4, f)
         # Begins near zero, so that the biases decide at first whatever the neck gives.
-        x = Dense(4, use_bias=False, dtype=dtype, kernel_init=nn.initializers.normal(1e-3))(
-            x.reshape(-1, f)
-        )
-        x = x.reshape(n, h, w, 2, 2, 4).transpose(0, 1, 3, 2, 4, 5).reshape(n, 2 * h, 2 * w, 4)
+        small = nn.initializers.normal(1e-3)
+        x = Dense(maps, use_bias=False, dtype=dtype, kernel_init=small)(x.reshape(-1, f))
+        x = x.reshape(n, h, w, 2, 2, maps).transpose(0, 1, 3, 2, 4, 5)
+        x = x.reshape(n, 2 * h, 2 * w, maps)
         return x + self.param("out_bias", _prior_bias, (4,)).astype(dtype)
 
 

@@ -36,10 +36,10 @@ def neck_output(kind, spec, variables, x):
         def is_neck(module, _):
             return module.name == "RepLKFPN_0"
 
-        return network.apply(variables, x, capture_intermediates=is_neck)[1]
+        found = network.apply(variables, x, capture_intermediates=is_neck)[1]
+        return found["intermediates"]["RepLKFPN_0"]["__call__"][0]
 
-    found = jax.jit(apply)(variables, x)
-    return found["intermediates"]["RepLKFPN_0"]["__call__"][0]
+    return np.asarray(jax.jit(apply)(variables, x))
 
 
 @pytest.mark.parametrize("size", [(32, 32), (64, 96), (1024, 704)])
@@ -56,8 +56,8 @@ def test_the_beginning_has_the_detectors_backbone_and_neck(tiny_detector, begun)
     x = np.random.default_rng(0).standard_normal((1, 64, 64, 3)).astype(np.float32)
     expected = neck_output("ocr_detection", TINY, tiny_detector.variables, x)
     actual = neck_output(KIND, score_map_spec(TINY), begun.variables, x)
-    assert np.asarray(expected).std() > 0
-    np.testing.assert_array_equal(actual, expected)
+    assert expected.std() > 0
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5 * expected.std())
 
 
 def test_the_beginning_finds_nothing_and_reads_to_the_right(begun):
