@@ -35,7 +35,7 @@ def _cosines() -> np.ndarray:
 COSINES = _cosines()
 
 
-def compress(key: jax.Array, image: jax.Array, strength: float) -> jax.Array:
+def compress(key: jax.Array, image: jax.Array, strength: float | jax.Array) -> jax.Array:
     """Quantises the blocks of an image at random, up to a strength.
 
     Args:

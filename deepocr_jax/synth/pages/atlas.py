@@ -92,7 +92,7 @@ def _build(faces: Sequence[Face], characters: Sequence[str], words: np.ndarray) 
         scales[f] = factor * face.size
         substitutes[f] = _substitutes(face, characters)
         for c in np.unique(substitutes[f]):
-            glyph = face.glyphs[characters[c]]
+            glyph = face.glyphs[str(characters[c])]
             texels[f, c] = _levels(glyph.picture, factor)
             height, width = glyph.picture.shape
             corners = glyph.left, glyph.top, glyph.left + width, glyph.top + height
@@ -108,7 +108,7 @@ def _build(faces: Sequence[Face], characters: Sequence[str], words: np.ndarray) 
 def _substitutes(face: Face, characters: Sequence[str]) -> np.ndarray:
     """For each character the index of what the face draws: itself, its capital, or any other."""
     own = [k for k, c in enumerate(characters) if c in face.glyphs]
-    place = {characters[k]: k for k in own}
+    place: dict[str, int] = {str(characters[k]): k for k in own}
     return np.array(
         [place.get(c, place.get(c.upper(), own[k % len(own)])) for k, c in enumerate(characters)],
         np.int32,

@@ -68,7 +68,9 @@ def paint_ground(key: jax.Array, is_scene: jax.Array, size: tuple[int, int]) -> 
             jax.random.split(noise, len(_OCTAVES)), strengths, _OCTAVES, strict=True
         )
     ]
-    texture = sum(noises[1:], noises[0])
+    texture = jnp.zeros((4, *size))
+    for layer in noises:
+        texture += layer
     image = colour[:, None, None] + 0.25 * texture[:3] + 0.7 * texture[3:]
     shapes = _clutter(clutter, size) + _discs(discs, size)
     return jnp.clip(image + jnp.where(is_scene, jnp.minimum(1, 2 * u[0]), 0.0) * shapes, 0, 1)

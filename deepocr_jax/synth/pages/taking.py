@@ -116,7 +116,7 @@ def _scan(
     gray = luminance(picture)
     low, high = jnp.quantile(gray[::8, ::8], jnp.array([0.01, 0.7]))
     low = jnp.minimum(low, high - 0.35)  # there may be hardly any ink
-    uneven = 0.05 * u[0] * smooth_noise(field, gray.shape, 40, 1)[0]
+    uneven = 0.05 * u[0] * smooth_noise(field, (gray.shape[0], gray.shape[1]), 40, 1)[0]
     threshold = low + (high - low) * (0.48 + 0.24 * u[1]) + uneven
     steep = jnp.exp(1.0 + 3.0 * u[2]) / jnp.maximum(high - low, 0.1)
     scanned = jax.nn.sigmoid(4 * (gray - threshold) * steep)

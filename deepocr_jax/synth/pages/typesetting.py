@@ -11,7 +11,7 @@ from deepocr_jax.synth.pages.blocks import BLOCKS, Blocks
 from deepocr_jax.synth.pages.types import GlyphAtlas
 from deepocr_jax.synth.pages.words import GROUPS, WORDS_PER_GROUP
 
-ASCENT, DESCENT = 0.78, 0.25  # em; room above the first baseline and below the last
+ASCENT, DESCENT = 0.95, 0.25  # em; room above the first baseline and below the last
 
 
 class SetWords(NamedTuple):

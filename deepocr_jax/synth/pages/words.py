@@ -61,4 +61,4 @@ def make_words(characters: Sequence[str], seed: int = 0) -> np.ndarray:
 
 
 def _take(random: np.random.Generator, words: Sequence[str], count: int) -> list[str]:
-    return [words[k] for k in random.integers(len(words), size=count)]
+    return [str(words[k]) for k in random.integers(len(words), size=count)]
