@@ -3,14 +3,16 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jax
 
-from deepocr_jax.checkpoint import ModelCheckpoint
+from deepocr_jax.checkpoint import ModelCheckpoint, variables_sha256
 from deepocr_jax.dl_model import load_model
 from deepocr_jax.errors import ParameterValueError
 from deepocr_jax.infer.programs import compiler_options, enable_compilation_cache
 from deepocr_jax.pretrained import model_cache_dir
+from deepocr_jax.synth.pages import GlyphAtlas, Pages, make_atlas, synthesize_pages
 from deepocr_jax.train.loop import Outcome, train
 from deepocr_jax.train.optimizer import OptimizerOptions
 from deepocr_jax.train.run import RunOptions
@@ -71,14 +73,30 @@ class DetectorTrainingConfig:
     enable_display: bool = True
 
 
-def train_detector(
-    config: DetectorTrainingConfig, source: PageSource, workdir: str | os.PathLike[str]
-) -> Outcome:
+def synthetic_source(
+    pages: int,
+    height: int,
+    width: int,
+    fonts: str = "",
+    characters_per_page: int = 768,
+    scenes: float = 0.4,
+) -> PageSource:
+    """Synthetic pages; the arguments are fields of `DetectorTrainingConfig`."""
+
+    def make(assets: Any, key: jax.Array, step: jax.Array) -> Pages:
+        atlas = GlyphAtlas(**assets)
+        return synthesize_pages(atlas, key, pages, height, width, characters_per_page, scenes)
+
+    assets = make_atlas(fonts or None)._asdict()
+    values = [pages, height, width, characters_per_page, scenes, variables_sha256(assets)]
+    return PageSource(make, assets, pages, repr(values))
+
+
+def train_detector(config: DetectorTrainingConfig, workdir: str | os.PathLike[str]) -> Outcome:
     """Trains a detector by score maps, or goes on with a run that was cut off.
 
     Args:
         config: The recipe.
-        source: The pages, `config.pages_per_step` of them a call.
         workdir: Gets `best/` and `final/` (the models), `tensorboard/`, and the run's states.
 
     Raises:
@@ -86,14 +104,17 @@ def train_detector(
         ModelFileError: The model cannot be had, or the folder belongs to another run.
         TrainingDivergedError: A loss is not finite.
     """
-    if source.rows != config.pages_per_step:
-        raise ParameterValueError(
-            f"pages_per_step: expected what the source gives, {source.rows}, got "
-            f"{config.pages_per_step}"
-        )
     folder = Path(workdir)
     folder.mkdir(parents=True, exist_ok=True)
     enable_compilation_cache(model_cache_dir() / "xla")
+    source = synthetic_source(
+        config.pages_per_step,
+        config.height,
+        config.width,
+        config.fonts,
+        config.characters_per_page,
+        config.scenes,
+    )
     calls = -(-config.validation_pages // source.rows)
     task = make_score_map_task(
         _beginning(config),

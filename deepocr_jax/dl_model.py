@@ -18,6 +18,7 @@ from deepocr_jax.infer.programs import resolve_devices
 from deepocr_jax.infer.recognizer import Reading, least_confidence, make_recognizer_net
 from deepocr_jax.models.head import change_head
 from deepocr_jax.models.registry import spec_from_dict, task_of
+from deepocr_jax.own_models import OWN_MODELS, load_own
 from deepocr_jax.pretrained import load_pretrained, model_cache_dir
 from deepocr_jax.training_parameters import TrainingParameters
 from deepocr_jax.types import Boxes, CharCandidates, DLResult
@@ -97,12 +98,14 @@ def _checked(model: ModelCheckpoint, kind: str, where: str) -> ModelCheckpoint:
 def _load(name: str, kind: str) -> ModelCheckpoint:
     if name in FAMILIES and kind in KIND_SUFFIX:
         name += KIND_SUFFIX[kind]
+    if name in OWN_MODELS:
+        return load_own(name)
     if name in MODEL_NAMES:
         return load_pretrained(MODEL_NAMES[name])
     folder = Path(name)
     if folder.is_dir():
         return read_checkpoint(folder)
-    names = [*MODEL_NAMES, *(FAMILIES if kind else ())]
+    names = [*MODEL_NAMES, *OWN_MODELS, *(FAMILIES if kind else ())]
     raise ModelFileError(f"no model {name!r}: expected a folder, or one of {', '.join(names)}")
 
 

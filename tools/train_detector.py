@@ -1,6 +1,8 @@
-"""Trains a detector by score maps on synthetic pages, after a configuration.
+"""Trains a detector by score maps after a configuration: on synthetic pages, or on labelled ones.
 
     python tools/train_detector.py --config configs/pretrain_score_maps.py --workdir=DIR
+    python tools/train_detector.py --config configs/finetune_detection.py \
+        --config.dataset=PATH/dl_dataset.json --workdir=DIR
 
 `--config.NAME=VALUE` changes a field of the configuration. The best model ends in DIR/best, the
 last one in DIR/final. A run that was cut off goes on with the same command.
@@ -8,38 +10,13 @@ last one in DIR/final. A run that was cut off goes on with the same command.
 
 import argparse
 import sys
-from dataclasses import asdict
 
-from deepocr_jax.checkpoint import variables_sha256
 from deepocr_jax.configuration import load_config
-from deepocr_jax.detector_training import DetectorTrainingConfig, train_detector
+from deepocr_jax.detector_finetuning import DetectorFinetuneConfig, finetune_detector
+from deepocr_jax.detector_training import train_detector
 from deepocr_jax.errors import DeepOCRError
-from deepocr_jax.train.score_maps import PageSource
 
 TERMINATED = 143
-# What of a configuration decides on the pages.
-OF_PAGES = ("fonts", "height", "width", "characters_per_page", "scenes", "pages_per_step")
-
-
-def make_source(config: DetectorTrainingConfig) -> PageSource:
-    """Synthetic pages of a configuration."""
-    from deepocr_jax.synth.pages import GlyphAtlas, make_atlas, synthesize_pages
-
-    def make(assets, key, step):
-        return synthesize_pages(
-            GlyphAtlas(**assets),
-            key,
-            config.pages_per_step,
-            config.height,
-            config.width,
-            config.characters_per_page,
-            config.scenes,
-        )
-
-    values = asdict(config)
-    assets = make_atlas(config.fonts or None)._asdict()
-    told = repr([*(values[name] for name in OF_PAGES), variables_sha256(assets)])
-    return PageSource(make, assets, config.pages_per_step, told)
 
 
 def main() -> int:
@@ -52,14 +29,21 @@ def main() -> int:
     arguments, overrides = parser.parse_known_args()
     try:
         config = load_config(arguments.config, overrides)
-        outcome = train_detector(config, make_source(config), arguments.workdir)
+        if isinstance(config, DetectorFinetuneConfig):
+            report = finetune_detector(config, arguments.workdir)
+            print("" if report is None else report.text)
+            finished = report is not None
+        else:
+            outcome = train_detector(config, arguments.workdir)
+            print(f"best: {outcome.history.best}")
+            finished = outcome.finished
     except DeepOCRError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    if not outcome.finished:
+    if not finished:
         print("stopped; the same command goes on", file=sys.stderr)
         return TERMINATED
-    print(f"best: {outcome.history.best}\nmodel: {arguments.workdir}/best")
+    print(f"model: {arguments.workdir}/best")
     return 0
 
 

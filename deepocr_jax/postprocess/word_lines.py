@@ -104,7 +104,7 @@ def _line(boxes: np.ndarray, members: np.ndarray) -> WordLine:
         # The line through the words is known better than their directions.
         steps = last - first
         found = np.arctan2(-steps[0], steps[1])
-        if abs(float(normalize_phi(found - phi))) < np.pi / 8:
+        if abs(float(normalize_phi(np.asarray(found - phi)))) < np.pi / 8:
             phi = float(found)
     along, across = directions(np.asarray(phi))
     corners = boxes_to_quads(words).reshape(-1, 2)
@@ -112,4 +112,4 @@ def _line(boxes: np.ndarray, members: np.ndarray) -> WordLine:
     middle = (x.min() + x.max()) / 2, (y.min() + y.max()) / 2
     centre = middle[0] * along + middle[1] * across
     half = (x.max() - x.min()) / 2, (y.max() - y.min()) / 2
-    return WordLine(members, np.array([*centre, float(normalize_phi(phi)), *half]))
+    return WordLine(members, np.array([*centre, float(normalize_phi(np.asarray(phi))), *half]))

@@ -1,0 +1,219 @@
+"""Fine-tuning of a detector by score maps on labelled pages, from a dataset's file to a model."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from deepocr_jax.data.faults import drop_faulty, find_faults, report
+from deepocr_jax.data.ocr_datasets import read_dl_dataset_ocr_detection
+from deepocr_jax.data.page_crops import PageCropOptions, PageCrops
+from deepocr_jax.data.splits import split_dl_dataset
+from deepocr_jax.detector_training import synthetic_source
+from deepocr_jax.dl_evaluation import evaluate_dl_model
+from deepocr_jax.dl_model import DLModel, load_model, read_dl_model
+from deepocr_jax.errors import DatasetError, ParameterValueError
+from deepocr_jax.infer.programs import compiler_options, enable_compilation_cache
+from deepocr_jax.pretrained import model_cache_dir
+from deepocr_jax.train.loop import Outcome, train
+from deepocr_jax.train.optimizer import OptimizerOptions
+from deepocr_jax.train.run import RunOptions
+from deepocr_jax.train.score_map_task import KIND, EpochOptions, make_score_map_task
+from deepocr_jax.train.score_maps import ScoreMapOptions
+from deepocr_jax.train.step import StepOptions
+from deepocr_jax.train.watchers import usual_watchers
+from deepocr_jax.types import DLDataset
+
+ON_FAULTS = ("stop", "drop")
+FIGURES = ("precision", "recall", "f_score")
+
+
+@dataclass(frozen=True)
+class DetectorFinetuneConfig:
+    """A recipe; the defaults are the documented one.
+
+    Attributes:
+        dataset: Path of the dataset's JSON file: images with rotated boxes and their texts.
+        model: Where training begins: a detector by score maps, a name or a folder.
+        on_faults: "stop" or "drop" the samples that cannot be learned from.
+        training_percent: Of the samples without a split; the others are tested on.
+        num_steps: Steps.
+        parts_per_step: Parts of labelled pages in a step, on each device.
+        pages_per_step: Synthetic pages in a step, so that nothing else is forgotten.
+        side: Of both, in pixels.
+        page_side: The longer side that a page is scaled to, as `detection_image_size` for reading.
+        learning_rate: The largest; it falls to zero by a cosine.
+        warmup_steps: Steps over which it rises.
+        weight_decay: Of kernels, apart from the gradient.
+        average_decay: Of the moving average of the parameters, which is what is kept.
+        frozen: Beginnings of the paths of parameters that stay.
+        precision: "float32" or "bfloat16".
+        seed: Of splits, parts and pages.
+        show_progress: Whether a progress bar is shown.
+    """
+
+    dataset: str = ""
+    model: str = "words_small_detection"
+    on_faults: str = "stop"
+    training_percent: float = 67.0
+    num_steps: int = 400
+    parts_per_step: int = 3
+    pages_per_step: int = 1
+    side: int = 512
+    page_side: int = 1024
+    learning_rate: float = 2e-4
+    warmup_steps: int = 20
+    weight_decay: float = 1e-4
+    average_decay: float = 0.98
+    frozen: tuple[str, ...] = ()
+    precision: str = "float32"
+    seed: int = 42
+    show_progress: bool = True
+
+
+@dataclass(frozen=True)
+class DetectorFinetuneReport:
+    """What came out.
+
+    Attributes:
+        before: Figures on the test split by the model at the beginning, for each overlap.
+        after: The same of the retrained model.
+        best: Folder of the retrained model.
+        training: History of the training.
+        text: All of it to be read by people.
+    """
+
+    before: list[dict[str, float]]
+    after: list[dict[str, float]]
+    best: Path
+    training: Outcome = field(repr=False)
+    text: str = field(repr=False)
+
+
+def finetune_detector(
+    config: DetectorFinetuneConfig, workdir: str | os.PathLike[str]
+) -> DetectorFinetuneReport | None:
+    """Fine-tunes a detector and shows what it gained.
+
+    A run that was cut off goes on with the next call for the same folder.
+
+    Args:
+        config: The recipe.
+        workdir: Gets `best/` (the model), `report.md`, `report.json`, `tensorboard/` and the
+            states of the run.
+
+    Returns:
+        The report; None where the run was told to stop before its end.
+
+    Raises:
+        DatasetError: Samples cannot be learned from and `on_faults` is "stop".
+        ParameterValueError: A wrong value in the configuration.
+    """
+    folder = Path(workdir)
+    folder.mkdir(parents=True, exist_ok=True)
+    if config.on_faults not in ON_FAULTS:
+        raise ParameterValueError(f"on_faults: expected {ON_FAULTS}, got {config.on_faults!r}")
+    if not config.dataset:
+        raise ParameterValueError("dataset: expected the path of a dataset's JSON file, got none")
+    model = load_model(config.model, "ocr_detection")
+    if model.kind != KIND:
+        raise ParameterValueError(
+            f"model: expected a detector that finds words by score maps, got {config.model!r}"
+        )
+    dataset = _sound_dataset(config)
+    enable_compilation_cache(model_cache_dir() / "xla")
+    before = _figures(dataset, DLModel(model))
+    rows = config.parts_per_step * jax.local_device_count()
+    options = PageCropOptions(config.side, config.page_side)
+    crops = PageCrops(dataset, "train", options, config.seed)
+
+    def labelled(start: int, stop: int) -> Iterator[Mapping[str, np.ndarray]]:
+        return crops.batches(rows, start, stop)
+
+    source = synthetic_source(config.pages_per_step, config.side, config.side)
+    task = make_score_map_task(
+        model,
+        source,
+        ScoreMapOptions(precision=config.precision),
+        EpochOptions(config.num_steps, validation_calls=0),
+        labelled,
+        f"{crops.told} {rows}",
+    )
+    with usual_watchers(folder, config.show_progress) as watcher:
+        platform = jax.local_devices()[0].platform
+        outcome = train(task, _run_options(config), folder, watcher, compiler_options(platform))
+    if not outcome.finished:
+        return None
+    best = folder / "best"
+    after = _figures(dataset, read_dl_model(best))
+    return _write_report(folder, before, after, outcome)
+
+
+def _sound_dataset(config: DetectorFinetuneConfig) -> DLDataset:
+    """The dataset without faulty samples, split."""
+    dataset, _ = read_dl_dataset_ocr_detection(config.dataset)
+    faults = find_faults(dataset, method="ocr_detection", required_splits=())
+    if faults:
+        text = report(faults)
+        if config.on_faults == "stop":
+            raise DatasetError(
+                f"{config.dataset}:\n{text}\nMend them, or leave them out with on_faults=drop",
+                tuple(faults),
+            )
+        print(f"left out:\n{text}")
+        dataset = drop_faulty(dataset, faults)
+    if all("split" in s for s in dataset["samples"]):
+        return dataset
+    return split_dl_dataset(dataset, config.training_percent, 0, seed=config.seed)
+
+
+def _figures(dataset: DLDataset, model: DLModel) -> list[dict[str, float]]:
+    found = evaluate_dl_model(dataset, model, "split", "test", iou_threshold=(0.5, 0.7))
+    return [
+        {"iou_threshold": x["iou_threshold"], **{k: x[k] for k in FIGURES}}
+        for x in found["thresholds"]
+    ]
+
+
+def _run_options(config: DetectorFinetuneConfig) -> RunOptions:
+    optimizer = OptimizerOptions(
+        "adamw",
+        config.learning_rate,
+        weight_prior=config.weight_decay,
+        gradient_clip=1.0,
+        schedule="cosine",
+        warmup_steps=config.warmup_steps,
+    )
+    return RunOptions(
+        1,
+        optimizer,
+        StepOptions(config.average_decay),
+        config.frozen,
+        config.seed,
+        serialize=("best",),
+        save_interval_s=120.0,
+    )
+
+
+def _write_report(
+    folder: Path,
+    before: list[dict[str, float]],
+    after: list[dict[str, float]],
+    outcome: Outcome,
+) -> DetectorFinetuneReport:
+    rows = ["| overlap | model | precision | recall | F1 |", "| --- | --- | --- | --- | --- |"]
+    for old, new in zip(before, after, strict=True):
+        for name, figures in (("before", old), ("retrained", new)):
+            values = " | ".join(f"{100 * figures[k]:.2f} %" for k in FIGURES)
+            rows.append(f"| {old['iou_threshold']} | {name} | {values} |")
+    text = "# Words found on the test split\n\n" + "\n".join(rows)
+    if jax.process_index() == 0:
+        (folder / "report.md").write_text(text + "\n", encoding="utf-8")
+        told: dict[str, Any] = {"before": before, "after": after, "losses": outcome.history.losses}
+        (folder / "report.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
+    return DetectorFinetuneReport(before, after, folder / "best", outcome, text)
