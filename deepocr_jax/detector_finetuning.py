@@ -88,8 +88,8 @@ class DetectorFinetuneReport:
         text: All of it to be read by people.
     """
 
-    before: list[dict[str, float]]
-    after: list[dict[str, float]]
+    before: list[dict[str, Any]]
+    after: list[dict[str, Any]]
     best: Path
     training: Outcome = field(repr=False)
     text: str = field(repr=False)
@@ -172,7 +172,7 @@ def _sound_dataset(config: DetectorFinetuneConfig) -> DLDataset:
     return split_dl_dataset(dataset, config.training_percent, 0, seed=config.seed)
 
 
-def _figures(dataset: DLDataset, model: DLModel) -> list[dict[str, float]]:
+def _figures(dataset: DLDataset, model: DLModel) -> list[dict[str, Any]]:
     found = evaluate_dl_model(dataset, model, "split", "test", iou_threshold=(0.5, 0.7))
     return [
         {"iou_threshold": x["iou_threshold"], **{k: x[k] for k in FIGURES}}
@@ -200,16 +200,21 @@ def _run_options(config: DetectorFinetuneConfig) -> RunOptions:
     )
 
 
+def _percent(share: float | None) -> str:
+    """A share to be read by people; there is no precision where nothing was found."""
+    return "-" if share is None else f"{100 * share:.2f} %"
+
+
 def _write_report(
     folder: Path,
-    before: list[dict[str, float]],
-    after: list[dict[str, float]],
+    before: list[dict[str, Any]],
+    after: list[dict[str, Any]],
     outcome: Outcome,
 ) -> DetectorFinetuneReport:
     rows = ["| overlap | model | precision | recall | F1 |", "| --- | --- | --- | --- | --- |"]
     for old, new in zip(before, after, strict=True):
         for name, figures in (("before", old), ("retrained", new)):
-            values = " | ".join(f"{100 * figures[k]:.2f} %" for k in FIGURES)
+            values = " | ".join(_percent(figures[k]) for k in FIGURES)
             rows.append(f"| {old['iou_threshold']} | {name} | {values} |")
     text = "# Words found on the test split\n\n" + "\n".join(rows)
     if jax.process_index() == 0:

@@ -1,0 +1,111 @@
+"""A detector by score maps is retrained on labelled pages of one's own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import deepocr_jax
+from deepocr_jax import detector_finetuning
+from deepocr_jax.checkpoint import read_checkpoint, variables_sha256, write_checkpoint
+from deepocr_jax.detector_finetuning import DetectorFinetuneConfig, finetune_detector
+from deepocr_jax.errors import DatasetError, ParameterValueError
+from deepocr_jax.train.score_map_task import KIND, begin_score_maps
+from deepocr_jax.train.score_maps import PageSource
+
+sys.path.insert(0, str(Path(__file__).parent / "train"))
+from toy_pages import ToyPages, dense_page, stack  # noqa: E402
+
+SIDE = 128
+
+
+def toy_source(pages, height, width):
+    """In place of the synthesizer, which takes half a minute to compile."""
+    page = dense_page(1, side=height, size=15)
+    found = stack(*[page] * pages)._asdict()
+
+    def make(assets, key, step):
+        return ToyPages(*(assets[name] for name in ToyPages._fields))
+
+    return PageSource(make, found, pages, "toy")
+
+
+@pytest.fixture
+def files(tmp_path, shallow_detector, monkeypatch):
+    """A dataset of six pages and a model that has learned nothing."""
+    monkeypatch.setattr(detector_finetuning, "synthetic_source", toy_source)
+    (tmp_path / "images").mkdir()
+    samples = []
+    for number in range(6):
+        page = dense_page(number, side=SIDE, size=15)
+        name = f"{number}.png"
+        cv2.imwrite(str(tmp_path / "images" / name), page.images)
+        boxes = []
+        for word in np.unique(page.words):
+            cells = page.quads[page.words == word].reshape(-1, 2)
+            (x0, y0), (x1, y1) = cells.min(axis=0), cells.max(axis=0)
+            boxes.append([(y0 + y1 - 1) / 2, (x0 + x1 - 1) / 2, 0, (x1 - x0) / 2, (y1 - y0) / 2])
+        lengths = [int(np.sum(page.words == w)) for w in np.unique(page.words)]
+        columns = np.array(boxes).T.tolist()
+        keys = ("row", "col", "phi", "length1", "length2")
+        sample = {"image_id": number, "image_file_name": name, "bbox_label_id": [0] * len(boxes)}
+        sample["label_custom_data"] = [{"text": "x" * n} for n in lengths]
+        samples.append({**sample, **{f"bbox_{k}": c for k, c in zip(keys, columns, strict=True)}})
+    dataset = {"image_dir": "images", "class_ids": [0], "class_names": ["word"], "samples": samples}
+    (tmp_path / "dl_dataset.json").write_text(json.dumps(dataset))
+    write_checkpoint(tmp_path / "model", begin_score_maps(shallow_detector))
+    return tmp_path
+
+
+def config(files, **values):
+    given = {
+        "dataset": str(files / "dl_dataset.json"), "model": str(files / "model"), "side": SIDE,
+        "page_side": SIDE, "num_steps": 6, "parts_per_step": 1, "pages_per_step": 1,
+        "learning_rate": 3e-3, "warmup_steps": 2, "average_decay": 0.5, "show_progress": False,
+    }  # fmt: skip
+    return DetectorFinetuneConfig(**{**given, **values})
+
+
+def test_a_detector_is_retrained_and_compared(files):
+    report = finetune_detector(config(files), files / "run")
+    assert report is not None and [x["iou_threshold"] for x in report.after] == [0.5, 0.7]
+    losses = [loss for _, loss in report.training.history.losses]
+    assert losses[-1] < losses[0]
+    kept = json.loads((files / "run" / "report.json").read_text())
+    assert kept["before"] == report.before and "retrained" in report.text
+    best = read_checkpoint(report.best)
+    assert best.kind == KIND
+    assert variables_sha256(best.variables) != variables_sha256(
+        read_checkpoint(files / "model").variables
+    )
+    handle = deepocr_jax.create_deep_ocr(mode="detection", detection_model=str(report.best))
+    names = deepocr_jax.get_deep_ocr_param(handle, "detection_score_map_names")
+    assert names[0] == "character"
+    # The run is over: the same call gives the same model again.
+    again = finetune_detector(config(files), files / "run")
+    assert again is not None and again.after == report.after
+
+
+def test_faults_stop_it_before_it_begins(files):
+    dataset = json.loads((files / "dl_dataset.json").read_text())
+    dataset["samples"][0]["image_file_name"] = "missing.png"
+    (files / "dl_dataset.json").write_text(json.dumps(dataset))
+    with pytest.raises(DatasetError, match=r"missing\.png"):
+        finetune_detector(config(files), files / "run")
+    report = finetune_detector(config(files, on_faults="drop", num_steps=2), files / "run")
+    assert report is not None
+
+
+def test_wrong_values_are_refused(files, shallow_detector):
+    with pytest.raises(ParameterValueError, match="dataset: expected the path"):
+        finetune_detector(DetectorFinetuneConfig(), files / "run")
+    with pytest.raises(ParameterValueError, match="on_faults"):
+        finetune_detector(config(files, on_faults="ignore"), files / "run")
+    write_checkpoint(files / "regions", shallow_detector)
+    with pytest.raises(ParameterValueError, match="by score maps"):
+        finetune_detector(config(files, model=str(files / "regions")), files / "run")
