@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import tee
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from deepocr_jax.image import as_rgb, read_image
 from deepocr_jax.infer.pipeline import CropReading, Page, read_packs, read_word_packs
 from deepocr_jax.infer.stages import in_packs, work_ahead
 from deepocr_jax.pdf_pages import PdfPage
+from deepocr_jax.results import ShownResult
 from deepocr_jax.types import DeepOCRResult
 
 ImageSource = np.ndarray | str | os.PathLike[str] | bytes | PdfPage
@@ -130,7 +131,7 @@ def _read(
 
 
 def _crop_result(crop: CropReading) -> DeepOCRResult:
-    return {"image": crop.image, **word_keys(crop.reading)}  # type: ignore[typeddict-item]
+    return _shown({"image": crop.image, **word_keys(crop.reading)})
 
 
 def _page_result(page: Page, read: bool) -> DeepOCRResult:
@@ -149,10 +150,15 @@ def _page_result(page: Page, read: bool) -> DeepOCRResult:
         ]
         words["word_image"] = [w.image for w in page.words]
         words["confidence"] = np.array([w.confidence for w in page.words], np.float64)
-    return {
+    found = {
         "image": detection.canvas,
         "score_maps": detection.score_maps,
-        "words": words,  # type: ignore[typeddict-item]
-        "word_boxes_on_image": box_keys(on_canvas),  # type: ignore[typeddict-item]
-        "word_boxes_on_score_maps": box_keys(on_maps),  # type: ignore[typeddict-item]
+        "words": words,
+        "word_boxes_on_image": box_keys(on_canvas),
+        "word_boxes_on_score_maps": box_keys(on_maps),
     }
+    return _shown(found)
+
+
+def _shown(found: dict[str, Any]) -> DeepOCRResult:
+    return cast(DeepOCRResult, ShownResult(found))
