@@ -92,4 +92,5 @@ def _table(words: Sequence[_Told], order: Sequence[int]) -> str:
     if left > 0:
         rows.append(f'<tr><td></td><td colspan="3">and {left} more</td></tr>')
     titles = "".join(f"<th>{t}</th>" for t in ("", "word", "confidence", "rival candidates, %"))
-    return f"<table><thead><tr>{titles}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    body = f"<table><thead><tr>{titles}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    return f'<div style="max-height:24em;overflow:auto">{body}</div>'

@@ -23,6 +23,7 @@ class JoinParams:
         max_height_ratio: Of the heights.
         max_turn_deg: Between the directions of words long enough to have one.
         max_aspect: Longest line, in its own heights; longer ones would be squeezed.
+        margin: Added on all sides of a line, in units of its height: recognizers want some room.
     """
 
     max_gap: float = 0.8
@@ -30,6 +31,7 @@ class JoinParams:
     max_height_ratio: float = 1.8
     max_turn_deg: float = 8.0
     max_aspect: float = 40.0
+    margin: float = 0.2
 
 
 _DEFAULT = JoinParams()
@@ -63,7 +65,7 @@ def join_words(boxes: np.ndarray, params: JoinParams = _DEFAULT) -> list[WordLin
             last.append(index)
         else:
             lines.append([index])
-    return [_line(boxes, np.array(members, np.intp)) for members in lines]
+    return [_line(boxes, np.array(members, np.intp), params.margin) for members in lines]
 
 
 def _joins(boxes: np.ndarray, line: list[int], index: int, params: JoinParams) -> bool:
@@ -94,10 +96,15 @@ def _mean_direction(boxes: np.ndarray) -> float:
     return float(np.angle(np.sum(boxes[:, 3] * np.exp(1j * boxes[:, 2]))))
 
 
-def _line(boxes: np.ndarray, members: np.ndarray) -> WordLine:
+def _line(boxes: np.ndarray, members: np.ndarray, margin: float) -> WordLine:
     words = boxes[members]
-    if len(words) == 1:
-        return WordLine(members, words[0])
+    box = words[0].copy() if len(words) == 1 else _around(words)
+    box[3:] += 2 * margin * box[4]
+    return WordLine(members, box)
+
+
+def _around(words: np.ndarray) -> np.ndarray:
+    """The box around words of one line."""
     phi = _mean_direction(words)
     first, last = words[0, :2], words[-1, :2]
     if np.linalg.norm(last - first) > 2 * words[:, 4].max():
@@ -112,4 +119,4 @@ def _line(boxes: np.ndarray, members: np.ndarray) -> WordLine:
     middle = (x.min() + x.max()) / 2, (y.min() + y.max()) / 2
     centre = middle[0] * along + middle[1] * across
     half = (x.max() - x.min()) / 2, (y.max() - y.min()) / 2
-    return WordLine(members, np.array([*centre, float(normalize_phi(np.asarray(phi))), *half]))
+    return np.array([*centre, float(normalize_phi(np.asarray(phi))), *half])
