@@ -1,5 +1,6 @@
 """Figures of many images, each below its title."""
 
+import io
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -12,6 +13,15 @@ LINE_SPACING, LETTER_WIDTH = 1.35, 0.6
 POINTS_PER_IN = 72
 # The renderer's canvas has less than 2**16 pixels on each side.
 MAX_SIDE_IN = 2**16 / DPI - 1
+
+
+class ShownFigure(Figure):
+    """A figure that a notebook shows, although it was made without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.savefig(file, format="png")
+        return file.getvalue()
 
 
 def make_grid(
@@ -36,7 +46,7 @@ def make_grid(
     rows = [heights[start : start + columns] for start in range(0, len(heights), columns)]
     total = sum(max(row) + title_in + GAP_IN for row in rows)
     size = columns * (width_in + GAP_IN), min(total, MAX_SIDE_IN)
-    figure = Figure(figsize=size, dpi=DPI)
+    figure = ShownFigure(figsize=size, dpi=DPI)
     cells, below = [], 1.0
     for row in rows:
         below -= (max(row) + title_in + GAP_IN) / total

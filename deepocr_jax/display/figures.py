@@ -15,7 +15,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from deepocr_jax.display.figure_grid import DPI, make_grid, shortened, title_height_in
+from deepocr_jax.display.figure_grid import (
+    DPI,
+    ShownFigure,
+    make_grid,
+    shortened,
+    title_height_in,
+)
 from deepocr_jax.display.figure_texts import drawable, text_style
 from deepocr_jax.errors import ParameterValueError
 from deepocr_jax.types import CropSource
@@ -50,7 +56,7 @@ def training_curve(
     epochs = [(e["epoch"], e["mean_loss"]) for e in history.get("epochs", ())]
     curves = _accuracy_curves(history.get("evaluations", ()))
     count = max(1, bool(losses) + bool(epochs) + bool(curves))
-    figure = Figure(figsize=(PANEL_IN[0] * count, PANEL_IN[1]), dpi=DPI, layout="constrained")
+    figure = ShownFigure(figsize=(PANEL_IN[0] * count, PANEL_IN[1]), dpi=DPI, layout="constrained")
     panels = iter(figure.subplots(1, count, squeeze=False)[0])
     if losses:
         _draw_loss(next(panels), losses, "step", "loss", ".")
@@ -148,7 +154,7 @@ def worst_examples(
             "none of the samples read worst is in the source; pass the source that was evaluated"
         )
     if not found:
-        figure = Figure(figsize=PANEL_IN, dpi=DPI)
+        figure = ShownFigure(figsize=PANEL_IN, dpi=DPI)
         _write_only(figure.add_subplot(), "Every word was read right.")
         return figure
     crops = [source.crop(place[bad["image_id"]]) for bad in found]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 
+import cv2
 import numpy as np
 import pytest
 from matplotlib.patches import Polygon
@@ -68,6 +69,13 @@ def test_words_have_their_boxes_and_doubtful_ones_stand_out(show):
     (cell,) = show(show_words=False, show_orientation=False, doubtful_below=0.1).axes
     first, second = polygons(cell)
     assert not texts(cell) and first.get_edgecolor() == second.get_edgecolor()
+
+
+def test_notebooks_show_figures():
+    """Without pyplot nobody tells a notebook how a figure is drawn."""
+    data = dev_display_deep_ocr_results(IMAGE, page())._repr_png_()
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None and picture.shape[1] > 500
 
 
 def test_regions_without_words_are_drawn_too():
