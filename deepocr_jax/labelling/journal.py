@@ -34,7 +34,7 @@ class Journal:
         self.path = Path(path)
         try:
             self._file = _open_locked(self.path)
-            lines = os.fdopen(os.dup(self._file), "rb").read().splitlines(keepends=True)
+            lines = self.path.read_bytes().splitlines(keepends=True)
         except BlockingIOError:
             raise DatasetError(
                 f"Another process works on the dataset of {self.path}; stop it first."
@@ -92,7 +92,9 @@ class Journal:
         if self.empty:
             with contextlib.suppress(OSError):  # It may be gone, and an empty one does no harm.
                 os.unlink(self.path)
-        os.close(self._file)
+        # The number of a closed file may soon be that of another one.
+        closed, self._file = self._file, -1
+        os.close(closed)
 
     def _cut(self) -> None:
         os.ftruncate(self._file, self._length)

@@ -178,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get_content_type() != "application/json":
             raise RequestError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Expected application/json.")
         length = self.headers.get("Content-Length", "")
-        if not re.fullmatch("[0-9]{1,12}", length) or "Transfer-Encoding" in self.headers:
+        if not re.fullmatch("[0-9]{1,19}", length) or "Transfer-Encoding" in self.headers:
             raise RequestError(HTTPStatus.LENGTH_REQUIRED, "Expected a Content-Length.")
         if int(length) > MAX_BODY:
             raise RequestError(
@@ -230,21 +230,20 @@ class _Handler(BaseHTTPRequestHandler):
     # --- the wire ---
 
     def _send(self, reply: Reply) -> None:
-        # A body that was not read would be taken for the next request.
-        self.close_connection = self.close_connection or reply.status >= 400
+        # One request a connection: none outlives the server, and what was not read of a refused
+        # body is never taken for a request.
+        self.close_connection = True
         self.send_response(reply.status)
         for name, value in _HEADERS.items():
             self.send_header(name, value)
         self.send_header("Content-Type", reply.type)
         self.send_header("Content-Length", str(len(reply.body)))
-        if self.close_connection:
-            self.send_header("Connection", "close")
+        self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(reply.body)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answers what is no request that is known, without repeating any of it."""
-        self.close_connection = True
         self._send(_error(code, HTTPStatus(code).phrase))
 
     def log_message(self, format: str, *args: Any) -> None:

@@ -131,7 +131,7 @@ def _word(sample: Mapping[str, Any], k: int) -> Word:
 
 def word_to_json(word: Word) -> dict[str, Any]:
     """A word as the page has it."""
-    return asdict(word)
+    return {**asdict(word), "box": word.box and list(word.box)}
 
 
 def words_from_json(

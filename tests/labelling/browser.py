@@ -33,7 +33,7 @@ class Browser:
             f"--window-size={width},{height}", "about:blank",
         ]  # fmt: skip
         # The protocol is spoken on the descriptors 3 and 4.
-        call = 'exec "$0" "$@" 3<&%d 4>&%d' % (to_browser, from_browser)
+        call = f'exec "$0" "$@" 3<&{to_browser} 4>&{from_browser}'
         self.process = subprocess.Popen(
             ["bash", "-c", call, chromium(), *flags],
             pass_fds=(to_browser, from_browser),
@@ -129,7 +129,7 @@ class Tab:
 
     def until(self, expression, seconds=30):
         """Waits until an expression is true; an error in it counts as false."""
-        wrapped = "(() => { try { return Boolean(%s) } catch { return false } })()" % expression
+        wrapped = f"(() => {{ try {{ return Boolean({expression}) }} catch {{ return false }} }})()"
         end = time.monotonic() + seconds
         while not (value := self.value(wrapped)):
             assert time.monotonic() < end, f"never true: {expression}"
@@ -164,8 +164,8 @@ class Tab:
     def middle(self, selector):
         """Where an element is on the screen."""
         return self.value(
-            "(() => { const r = document.querySelector(%s).getBoundingClientRect();"
-            "return [r.x + r.width / 2, r.y + r.height / 2]; })()" % json.dumps(selector)
+            f"(() => {{ const r = document.querySelector({json.dumps(selector)})"
+            ".getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()"
         )
 
     def click(self, selector):

@@ -45,7 +45,8 @@ export class Labels {
     this.changes = [];
     this.onChange = onChange;
     this.failure = null;
-    this.unwritten = false;
+    this.unwritten = false; // Whether the file lacks something that the server has taken.
+    this.writing = false;
     this.prefix = `deepocr-labels:${dataset.file}:`;
     this.tab = crypto.randomUUID();
     navigator.locks.request(this.prefix + this.tab, () => new Promise(() => {}));
@@ -157,15 +158,19 @@ export class Labels {
   // Has the server write the dataset's file.
   async write() {
     clearTimeout(this.timer);
+    this.writing = true;
+    this.onChange();
     await this.sendAll();
+    this.unwritten = false; // Until the server takes something else.
     try {
       await request("POST", "save", {});
-      this.unwritten = false;
       if (!this.dirty) this.failure = null;
     } catch (error) {
+      this.unwritten = true;
       this.failure = error;
       throw error;
     } finally {
+      this.writing = false;
       this.onChange();
     }
   }

@@ -7,6 +7,12 @@ import { DOUBTFUL, byDoubt, imageRow, paintList, wordRow } from "./list.js";
 import { Picture } from "./picture.js";
 
 const UNREADABLE = "###";
+const STATES = {
+  "Not saved": "Changes are in this page only; see the message",
+  "Saving …": "On its way to the disk",
+  Kept: "All changes are on the disk; the dataset’s file follows after a pause, or with Ctrl+S",
+  Saved: "All changes are in the dataset’s file",
+};
 const $ = (id) => document.getElementById(id);
 
 let labels;
@@ -304,10 +310,17 @@ function showHeader() {
   }
   $("previous-image").disabled = place() === 0;
   $("next-image").disabled = place() === queue.length - 1;
-  const state = labels.failure || hasConflict() ? "Not saved" : labels.dirty ? "Saving …" : "Saved";
+  const state = saveState();
   $("state").textContent = state;
+  $("state").title = STATES[state];
   $("state").classList.toggle("unsaved", state === "Not saved");
   showNotice();
+}
+
+function saveState() {
+  if (labels.failure || hasConflict()) return "Not saved";
+  if (labels.dirty || labels.writing) return "Saving …";
+  return labels.unwritten ? "Kept" : "Saved";
 }
 
 const hasConflict = () => [...labels.images.values()].find((x) => x.conflict);
