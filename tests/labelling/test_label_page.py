@@ -158,6 +158,12 @@ def test_back_undo_unreadable_and_the_rest_of_an_image(browser, file):
         tab.type("wrong")
         tab.key("Escape")
         assert tab.value("document.querySelector('#text').value") == "p0w0"
+        tab.type("right")
+        tab.key("Enter")
+        assert texts(tab)[0] == "right" and text_now(tab) == "p0w1"
+        tab.key("Escape")  # One step back, not two.
+        assert texts(tab)[0] == "p0w0" and text_now(tab) == "p0w0"
+        assert tab.text("#counter") == "0 of 24 words checked"
         tab.clear()
         tab.key("Enter")
         assert "no text" in tab.text("#detail")
@@ -179,31 +185,61 @@ def test_back_undo_unreadable_and_the_rest_of_an_image(browser, file):
     assert all(w["checked"] for k in (0, 1) for w in labels(file, k))
 
 
-def test_two_tabs_lose_nothing(browser, file):
+def text_now(tab):
+    return tab.value("document.querySelector('#text').value")
+
+
+def test_two_tabs_with_different_words_lose_nothing(browser, file):
     with serving(file) as server, page(browser, server) as one, page(browser, server) as two:
         one.front()
         one.type("from one")
+        one.key("Enter")
+        one.key("Delete", CONTROL)
+        kept(one)
+        two.front()
+        for text in ("ArrowDown", "ArrowDown", "ArrowDown"):
+            two.key(text)
+        two.type("from two")
+        two.key("Enter")
+        kept(two)
+        expected = ["from one", "p0w2", "from two", "p0w4"]
+        assert [w.text for w in server.store.image(1).words[:4]] == expected
+        # The other tab's changes are shown here, and undoing one's own leaves them.
+        assert "from one" in texts(two) and "p0w1" not in texts(two)
+        two.key("Escape")
+        kept(two)
+        expected[2] = "p0w3"
+        assert [w.text for w in server.store.image(1).words[:4]] == expected
+
+
+@pytest.mark.parametrize("mine", [True, False])
+def test_two_tabs_with_the_same_word_ask(browser, file, mine):
+    with serving(file) as server, page(browser, server) as one, page(browser, server) as two:
+        one.front()
+        one.type("from one")
+        one.key("Enter")
+        one.type("one more")
         one.key("Enter")
         kept(one)
         two.front()
         two.type("from two")
         two.key("Enter")
-        two.until("document.querySelector('#state').textContent === 'Not saved'")
-        two.until("document.querySelector('#notice').textContent.includes('another tab')")
+        two.until("document.querySelector('#notice').textContent.includes('Which shall count')")
+        assert "“from two” here, “from one” there" in two.text("#notice")
+        assert two.text("#state") == "Not saved"
+        # Nobody has decided yet: what was saved is there, and one can go on.
         assert server.store.image(1).words[0].text == "from one"
-        two.click("#notice-buttons button:first-child")  # Keep mine.
+        two.key("ArrowDown")
+        two.type("third")
+        two.key("Enter")
+        two.click(f"#notice-buttons button:{'first' if mine else 'last'}-child")
         kept(two)
-        assert server.store.image(1).words[0].text == "from two"
-        one.front()
-        one.type("one more")
-        one.key("Enter")
-        one.until("!document.querySelector('#notice').hidden")
-        one.click("#notice-buttons button:last-child")  # Take the others.
-        kept(one)
-        assert server.store.image(1).words[0].text == "from two"
-        one.key("Escape")  # What was given up comes back.
-        kept(one)
-        assert [w.text for w in server.store.image(1).words[:2]] == ["from one", "one more"]
+        now = [w.text for w in server.store.image(1).words[:3]]
+        assert now == ["from two" if mine else "from one", "one more", "third"]
+        if not mine:
+            two.key("Escape")  # What was given up comes back.
+            kept(two)
+            assert server.store.image(1).words[0].text == "from two"
 
 
 def test_full_disk_keeps_the_words_in_the_page(browser, file, monkeypatch):

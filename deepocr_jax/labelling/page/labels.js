@@ -1,35 +1,13 @@
 // The words of all images: what is shown, what the server has, and what is on its way to it.
 //
-// Words are never changed in place: a change is a new list. Each change goes to the server at once
+// Words are never changed in place: a change is a new list. Each change goes to the server at once,
 // and is kept in the browser's storage until the server has it on its disk.
+
+import { request } from "./server.js";
+import { merge, revert } from "./merge.js";
 
 const RETRY_MS = 4000;
 const WRITE_AFTER_MS = 3000;
-
-export class ServerError extends Error {
-  constructor(status, message) {
-    super(message);
-    this.status = status;
-  }
-}
-
-// Answers of the server, or a ServerError; status 0 where there was no answer.
-export async function request(method, path, body) {
-  let answer, value;
-  try {
-    const options = { method, cache: "no-store" };
-    if (body !== undefined) {
-      options.body = JSON.stringify(body);
-      options.headers = { "Content-Type": "application/json" };
-    }
-    answer = await fetch(path, options);
-    value = await answer.json();
-  } catch {
-    throw new ServerError(0, "The server does not answer. Your changes stay in this page; start deepocr label again and open the address that it prints.");
-  }
-  if (!answer.ok) throw new ServerError(answer.status, value.error);
-  return value;
-}
 
 let lastKey = 0;
 export const withKey = (word) => ({ ...word, key: ++lastKey });
@@ -39,6 +17,7 @@ export const confidence = (word) => word.custom.confidence ?? 0;
 export class Labels {
   // onChange is called whenever what is shown or saved may have changed.
   constructor(dataset, onChange) {
+    this.file = dataset.file;
     this.index = dataset.images;
     this.entries = new Map(this.index.map((entry) => [entry.id, entry]));
     this.images = new Map();
@@ -59,7 +38,8 @@ export class Labels {
       const image = await request("GET", `images/${id}`);
       if (!this.images.has(id)) {
         image.words = image.words.map(withKey);
-        this.images.set(id, { ...image, dirty: false, sending: false, conflict: null });
+        // `base` is what the server has, of that revision.
+        this.images.set(id, { ...image, base: image.words, dirty: false, sending: false, clashes: [] });
       }
     }
     return this.images.get(id);
@@ -78,18 +58,24 @@ export class Labels {
     return [...this.images.values()].some((image) => image.dirty);
   }
 
+  get conflict() {
+    return [...this.images.values()].find((image) => image.clashes.length);
+  }
+
   // --- changing ---
 
   change(image, words) {
-    this.changes.push({ id: image.id, words: image.words });
+    this.changes.push({ id: image.id, before: image.words, after: words });
     this.#set(image, words);
   }
 
   // Takes the last change back; gives the id of its image.
   async undo() {
-    const last = this.changes.pop();
+    const last = this.changes.at(-1);
     if (!last) return null;
-    this.#set(await this.load(last.id), last.words);
+    const image = await this.load(last.id);
+    this.changes.pop();
+    this.#set(image, revert(image.words, last.before, last.after));
     return last.id;
   }
 
@@ -112,43 +98,34 @@ export class Labels {
   // --- saving ---
 
   async #send(image) {
-    if (image.sending || !image.dirty || image.conflict) return;
+    if (image.sending || !image.dirty || image.clashes.length) return;
     image.sending = true;
     const words = image.words;
     try {
       const body = { revision: image.revision, words: words.map(withoutKey) };
       image.revision = (await request("PUT", `images/${image.id}`, body)).revision;
+      image.base = words;
       image.dirty = image.words !== words;
       this.unwritten = true;
       this.failure = null;
     } catch (error) {
-      await this.#failed(image, error);
-      return;
+      if (!(await this.#merged(image, error))) return this.#fail(error);
     } finally {
       image.sending = false;
       this.onChange();
     }
     if (image.dirty) return this.#send(image);
-    localStorage.removeItem(this.prefix + this.tab + ":" + image.id);
+    localStorage.removeItem(this.#draftName(image));
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.write().catch(() => {}), WRITE_AFTER_MS);
+    this.timer = setTimeout(() => this.write(), WRITE_AFTER_MS);
   }
 
-  async #failed(image, error) {
-    if (error.status === 409) {
-      try {
-        image.conflict = await request("GET", `images/${image.id}`);
-        return;
-      } catch (another) {
-        error = another;
-      }
-    }
+  #fail(error) {
     this.failure = error;
     // What the server refuses once it refuses always.
-    if (error.status === 0 || error.status === 507) {
-      clearTimeout(this.retry);
-      this.retry = setTimeout(() => this.sendAll(), RETRY_MS);
-    }
+    if (error.status !== 0 && error.status !== 507) return;
+    clearTimeout(this.retry);
+    this.retry = setTimeout(() => this.sendAll(), RETRY_MS);
   }
 
   async sendAll() {
@@ -167,36 +144,49 @@ export class Labels {
       if (!this.dirty) this.failure = null;
     } catch (error) {
       this.unwritten = true;
-      this.failure = error;
-      throw error;
+      this.#fail(error);
     } finally {
       this.writing = false;
       this.onChange();
     }
   }
 
-  // Ends a conflict with the words of this page or with those of the server; undo brings back mine.
-  settle(image, keepMine) {
-    const theirs = image.conflict;
-    image.conflict = null;
-    image.revision = theirs.revision;
-    if (keepMine) {
-      this.#set(image, image.words);
-      return;
+  // --- what another page has changed ---
+
+  // Takes that in after a conflict, the reason of `error`. Words that both have changed wait for
+  // `settle`. False where the error is another one.
+  async #merged(image, error) {
+    if (error.status !== 409) return false;
+    let theirs;
+    try {
+      theirs = await request("GET", `images/${image.id}`);
+    } catch {
+      return false;
     }
-    this.changes.push({ id: image.id, words: image.words });
-    image.words = theirs.words.map(withKey);
-    image.dirty = false;
-    localStorage.removeItem(this.prefix + this.tab + ":" + image.id);
+    const { words, clashes, base } = merge(image.base, image.words, theirs.words, withKey);
+    Object.assign(image, { words, clashes, base, revision: theirs.revision });
     this.#count(image);
+    this.#keepDraft(image);
+    return true;
+  }
+
+  // Ends a conflict with the words of this page or those of the other one; undo brings mine back.
+  settle(image, keepMine) {
+    const theirs = new Map(image.clashes.map((clash) => [clash.mine.key, clash.theirs]));
+    image.clashes = [];
+    if (keepMine) this.#set(image, image.words);
+    else this.change(image, image.words.map((word) => theirs.get(word.key) ?? word));
   }
 
   // --- what an earlier page could not save ---
 
-  #keepDraft(image) {
-    const draft = { revision: image.revision, words: image.words.map(withoutKey) };
+  #draftName(image) {
+    return `${this.prefix}${this.tab}:${image.id}`;
+  }
+
+  #keepDraft({ id, revision, base, words }) {
     try {
-      localStorage.setItem(`${this.prefix}${this.tab}:${image.id}`, JSON.stringify(draft));
+      localStorage.setItem(this.#draftName({ id }), JSON.stringify({ revision, base, words }));
     } catch (error) {
       console.warn("The browser's storage is full; changes are kept by this page alone.", error);
     }
@@ -208,15 +198,20 @@ export class Labels {
     let count = 0;
     for (const name of Object.keys(localStorage).filter((key) => key.startsWith(this.prefix))) {
       const [tab, id] = name.slice(this.prefix.length).split(":");
-      if (tab === this.tab || held.has(this.prefix + tab) || !this.entries.has(Number(id))) continue;
-      const draft = JSON.parse(localStorage.getItem(name));
+      if (held.has(this.prefix + tab) || !this.entries.has(Number(id))) continue;
+      const { revision, base, words } = JSON.parse(localStorage.getItem(name));
+      const keys = new Map();
+      const renew = (word) => {
+        if (!keys.has(word.key)) keys.set(word.key, ++lastKey);
+        return { ...word, key: keys.get(word.key) };
+      };
       const image = await this.load(Number(id));
-      image.revision = draft.revision;
-      this.changes.push({ id: image.id, words: image.words });
-      this.#set(image, draft.words.map(withKey));
+      Object.assign(image, { revision, base: base.map(renew) });
+      this.#set(image, words.map(renew));
       localStorage.removeItem(name);
       count += 1;
     }
     return count;
   }
 }
+
