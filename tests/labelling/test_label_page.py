@@ -105,7 +105,7 @@ def test_boxes_are_resized_turned_drawn_and_deleted(browser, file):
         s = scale(tab)
 
         def box(k):
-            sample = read(file)["samples"][0]
+            sample = read(file)["samples"][0]  # The box of the other class goes last.
             return [sample[f"bbox_{n}"][k] for n in ("row", "col", "phi", "length1", "length2")]
 
         def write():
@@ -114,8 +114,7 @@ def test_boxes_are_resized_turned_drawn_and_deleted(browser, file):
             saved(tab)
 
         # The corner at the lower right, drawn outwards: the upper left stays.
-        row, col, _, length1, length2 = box(1)
-        corner = place(tab, row + length2, col + length1)
+        corner = tab.middle('[data-sides="1 1"]')
         tab.drag(corner, [corner[0] + 10 * s, corner[1] + 6 * s])
         write()
         assert box(0) == pytest.approx([63, 95, 0, 55, 17], abs=0.05)

@@ -23,7 +23,10 @@ export function paintCrop(canvas, image, box) {
   context.drawImage(image, -col - 0.5, -row - 0.5);
   context.restore();
   if (!box) return;
-  context.strokeStyle = "#1f5fbfaa";
-  context.lineWidth = 2 / scale;
-  context.strokeRect(-length1, -length2, 2 * length1, 2 * length2);
+  // Blue within white, to be seen on any ground.
+  for (const [colour, width] of [["#ffffffc0", 4], ["#1f5fbf", 2]]) {
+    context.strokeStyle = colour;
+    context.lineWidth = width / scale;
+    context.strokeRect(-length1, -length2, 2 * length1, 2 * length2);
+  }
 }

@@ -69,18 +69,26 @@ export class Picture {
     this.#look(scale, (width - scale * naturalWidth) / 2, (height - scale * naturalHeight) / 2);
   }
 
+  // Zooms around a point of the screen, or around the current box, or the middle.
   zoom(factor, at) {
     const { clientWidth, clientHeight } = this.section;
-    const { x, y } = at ?? { x: clientWidth / 2, y: clientHeight / 2 };
+    const box = this.words.find((word) => word.key === this.current)?.box;
+    const { x, y } = at ?? (box ? this.#onScreen(box) : { x: clientWidth / 2, y: clientHeight / 2 });
     const scale = Math.min(Math.max(this.view.scale * factor, 0.02), 40);
     const ratio = scale / this.view.scale;
     this.#look(scale, x - (x - this.view.x) * ratio, y - (y - this.view.y) * ratio);
+    if (box && !at) this.reveal(box);
+  }
+
+  #onScreen([row, col]) {
+    const { scale, x, y } = this.view;
+    return { x: x + scale * (col + 0.5), y: y + scale * (row + 0.5) };
   }
 
   // Moves the view so that a box lies in it.
   reveal(box) {
     const { scale } = this.view;
-    const centre = { x: this.view.x + scale * (box[1] + 0.5), y: this.view.y + scale * (box[0] + 0.5) };
+    const centre = this.#onScreen(box);
     const { clientWidth: width, clientHeight: height } = this.section;
     const reach = Math.min(scale * box[3], width / 3);
     const seen = centre.x > reach && centre.x < width - reach && centre.y > 40 && centre.y < height - 40;
@@ -91,7 +99,7 @@ export class Picture {
     this.view = { scale, x, y };
     if (!this.image) return;
     this.image.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
-    this.image.classList.toggle("near", scale >= 4);
+    this.image.classList.toggle("near", scale > 8);
     // Pixel-centred: the centre of the first pixel is (0, 0).
     this.layer.setAttribute("transform", `translate(${x} ${y}) scale(${scale}) translate(.5 .5)`);
     this.#paint();
@@ -128,8 +136,14 @@ export class Picture {
       class: `box ${kind} ${isCurrent ? "current" : ""}`,
       transform: `translate(${col} ${row}) rotate(${degrees})`,
     });
-    svg("rect", { x: -length1, y: -length2, width: 2 * length1, height: 2 * length2, "data-key": word.key }, group);
-    svg("line", { x1: -length1, y1: -length2, x2: -length1, y2: length2 }, group);
+    // Thin lines where the words are small, so that they can still be read.
+    const height = 2 * length2 * this.view.scale;
+    const width = (most) => Math.min(most, Math.max(most / 2, (most * height) / 24));
+    svg("rect", {
+      x: -length1, y: -length2, width: 2 * length1, height: 2 * length2,
+      "stroke-width": width(isCurrent ? 2.5 : 1.5), "data-key": word.key,
+    }, group);
+    svg("line", { x1: -length1, y1: -length2, x2: -length1, y2: length2, "stroke-width": width(3) }, group);
     if (isCurrent) this.#paintHandles(group, length1, length2);
     return group;
   }
@@ -140,8 +154,9 @@ export class Picture {
     for (const [u, v] of SIDES) {
       // The middle of a short side would hide the corners.
       if ((u === 0 && 2 * length1 < 8 * size) || (v === 0 && 2 * length2 < 5 * size)) continue;
+      // Outside of the box, so that its word stays visible.
       svg("rect", {
-        class: "handle", x: u * length1 - size / 2, y: v * length2 - size / 2,
+        class: "handle", x: u * (length1 + size / 2) - size / 2, y: v * (length2 + size / 2) - size / 2,
         width: size, height: size, "data-sides": `${u} ${v}`,
       }, group);
     }
