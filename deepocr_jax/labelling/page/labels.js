@@ -8,6 +8,7 @@ import { merge, revert } from "./merge.js";
 
 const RETRY_MS = 4000;
 const WRITE_AFTER_MS = 3000;
+const PAUSE_PER_WRITE = 10; // Writing a large file takes no more than a tenth of the time.
 
 let lastKey = 0;
 export const withKey = (word) => ({ ...word, key: ++lastKey });
@@ -26,6 +27,7 @@ export class Labels {
     this.failure = null;
     this.unwritten = false; // Whether the file lacks something that the server has taken.
     this.writing = false;
+    this.pause = WRITE_AFTER_MS;
     this.prefix = `deepocr-labels:${dataset.file}:`;
     this.tab = crypto.randomUUID();
     navigator.locks.request(this.prefix + this.tab, () => new Promise(() => {}));
@@ -117,7 +119,7 @@ export class Labels {
     if (image.dirty) return this.#send(image);
     localStorage.removeItem(this.#draftName(image));
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.write(), WRITE_AFTER_MS);
+    this.timer = setTimeout(() => this.write(), this.pause);
   }
 
   #fail(error) {
@@ -139,8 +141,10 @@ export class Labels {
     this.onChange();
     await this.sendAll();
     this.unwritten = false; // Until the server takes something else.
+    const start = performance.now();
     try {
       await request("POST", "save", {});
+      this.pause = Math.max(WRITE_AFTER_MS, PAUSE_PER_WRITE * (performance.now() - start));
       if (!this.dirty) this.failure = null;
     } catch (error) {
       this.unwritten = true;
