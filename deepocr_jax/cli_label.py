@@ -73,6 +73,7 @@ def dataset_file(path: str) -> str:
 
 
 def _serve(store: Any, port: int | None, open_page: bool) -> None:
+    import threading
     import webbrowser
 
     from deepocr_jax.labelling.server import LabelServer
@@ -93,7 +94,8 @@ def _serve(store: Any, port: int | None, open_page: bool) -> None:
     print(f"{server.address}\nPress Ctrl+C to end.", flush=True)
     with server:
         if open_page:
-            webbrowser.open(server.address)
+            # A browser of the terminal would keep the call until it is left.
+            threading.Thread(target=webbrowser.open, args=(server.address,), daemon=True).start()
         try:
             server.serve_forever()
         except KeyboardInterrupt:

@@ -111,12 +111,24 @@ def _prelabel(args: argparse.Namespace, file: Path, done: Journal) -> int:
         say(f"{file} keeps {len(kept)} images; {len(paths)} are left to read")
     if not paths and len(kept) == len(all_samples(dataset)):
         return 0
-    samples, failed = _read(args, paths, done)
+    inside = {name: path for name, path in paths.items() if not _leaves(args.folder, name)}
+    samples, failed = _read(args, inside, done)
+    failed += len(paths) - len(inside)
     if not kept and not samples:
         return 1
     write_dl_dataset(with_samples(dataset, numbered(kept, samples)), file)
     done.clear()
     return 1 if failed else 0
+
+
+def _leaves(folder: str, name: str) -> bool:
+    """Whether an image lies elsewhere, which is said: no dataset may name it."""
+    from deepocr_jax.data.image_checks import path_problem
+
+    problem = path_problem(folder, name)
+    if problem is not None:
+        say(f"left out: {problem[1]}")
+    return problem is not None
 
 
 def _check_same(dataset: Any, image_dir: str, args: argparse.Namespace, file: Path) -> None:

@@ -172,6 +172,16 @@ def test_broken_images_are_told_and_left_out(folder, reader, capsys):
     assert len(dataset_of(folder)["samples"]) == 3
 
 
+def test_links_that_lead_out_of_the_folder_are_left_out(folder, reader, capsys, monkeypatch):
+    shutil.copy(folder / "a.png", folder.parent / "secret.png")
+    (folder / "link.png").symlink_to(folder.parent / "secret.png")
+    monkeypatch.chdir(folder)
+    assert cli.main(["prelabel", "."]) == 1
+    assert "left out" in capsys.readouterr().err and len(reader.read) == 3
+    names = [s["image_file_name"] for s in dataset_of(folder)["samples"]]
+    assert names == ["a.png", "b.png", "sub/c.jpg"]
+
+
 def test_nothing_is_written_beside_corrections_or_while_it_is_labelled(folder, reader, capsys):
     assert cli.main(["prelabel", str(folder)]) == 0
     file = folder / "dl_dataset.json"

@@ -207,8 +207,15 @@ def journal_path(file: Path) -> Path:
 
 
 def all_samples(dataset: DLDataset) -> list[dict[str, Any]]:
-    """The samples of a dataset, those without a label as well."""
-    return [*cast(Any, dataset["samples"]), *cast(Any, dataset).get(UNLABELLED, [])]
+    """The samples of a dataset, those without a label as well.
+
+    Raises:
+        DatasetError: The latter are no list.
+    """
+    apart = cast(Any, dataset).get(UNLABELLED, [])
+    if not isinstance(apart, list):
+        raise DatasetError(f"Expected {UNLABELLED} to be a list, got {type(apart).__name__}.")
+    return [*cast(Any, dataset["samples"]), *apart]
 
 
 def with_samples(dataset: DLDataset, samples: Iterable[Any]) -> DLDataset:

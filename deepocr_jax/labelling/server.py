@@ -266,7 +266,10 @@ def _summary(image_id: int, name: str, words: list[Word]) -> dict[str, Any]:
 
 
 def _json(value: Any) -> Reply:
-    return Reply(HTTPStatus.OK, json.dumps(value).encode())
+    try:
+        return Reply(HTTPStatus.OK, json.dumps(value, allow_nan=False).encode())
+    except ValueError:
+        raise DatasetError("The dataset holds NaN or Infinity, which is no JSON.") from None
 
 
 def _error(status: int, message: object) -> Reply:

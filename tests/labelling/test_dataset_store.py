@@ -216,6 +216,13 @@ def test_an_id_twice_is_refused(tmp_path):
         DatasetStore(file)
 
 
+def test_unlabelled_samples_are_a_list(tmp_path):
+    file = make_crops(tmp_path)
+    write(tmp_path, {**read(file), "unlabelled_samples": 3})
+    with pytest.raises(DatasetError, match="to be a list, got int"):
+        DatasetStore(file)
+
+
 def test_boxes_without_texts_get_some(file):
     dataset = read(file)
     for sample in dataset["samples"]:

@@ -4,9 +4,11 @@ import contextlib
 import errno
 import math
 import os
+import signal
 
 import pytest
 from browser import ALT, CONTROL, SHIFT, Browser, chromium
+from label_process import Server
 from labelled_folders import make_crops, make_pages, read, serving
 
 pytestmark = pytest.mark.skipif(
@@ -258,22 +260,25 @@ def test_full_disk_keeps_the_words_in_the_page(browser, file, monkeypatch):
     assert labels(file)[0]["text"] == "kept"
 
 
-def test_a_server_that_is_gone_and_comes_back(browser, file):
-    with serving(file) as server:
-        port = server.server_port
-        tab = browser.open(server.address)
-        tab.until("document.querySelector('#words li')")
-        tab.type("saved")
-        tab.key("Enter")
-        kept(tab)
-    tab.type("not saved yet")
+def test_a_killed_server_and_a_page_that_was_closed_lose_nothing(browser, file):
+    first = Server(file, "--port", "0")
+    tab = browser.open(first.address)
+    tab.until("!document.querySelector('#text').disabled")
+    tab.type("taken")
+    tab.key("Enter")
+    kept(tab)
+    first.stop(signal.SIGKILL)
+    tab.type("not taken")
     tab.key("Enter")
     tab.until("document.querySelector('#notice').textContent.includes('does not answer')")
+    assert tab.text("#state") == "Not saved"
     tab.close()
-    with serving(file, port) as server, page(browser, server) as tab:
+    again = Server(file, "--port", first.address.split(":")[2].split("/")[0])
+    with page(browser, again) as tab:
         tab.until("document.querySelector('#detail').textContent.includes('brought back')")
         kept(tab)
-    assert [w["text"] for w in labels(file)[:2]] == ["saved", "not saved yet"]
+    assert again.stop(signal.SIGTERM)[0] == 0
+    assert [w["text"] for w in labels(file)[:2]] == ["taken", "not taken"]
 
 
 def test_crops(browser, tmp_path):

@@ -116,6 +116,16 @@ def test_full_disk_is_told(server, file, monkeypatch):
     assert ask_json(server, "PUT", "images/1", body)[0] == 200
 
 
+def test_nan_in_a_dataset_is_told(file):
+    dataset = read(file)
+    dataset["samples"][0]["label_custom_data"][1]["confidence"] = float("nan")
+    write(file.parent, dataset)
+    with serving(file) as server:
+        for path in ("dataset", "images/1"):
+            status, answer = ask_json(server, "GET", path)
+            assert status == 422 and "NaN" in answer["error"]
+
+
 # --- what is refused ---
 
 ALL = [
