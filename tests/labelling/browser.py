@@ -118,7 +118,9 @@ class Tab:
         self.send("Page.bringToFront")
 
     def close(self):
-        self.browser.send("Target.closeTarget", targetId=self.target)
+        if self.target is not None:
+            self.browser.send("Target.closeTarget", targetId=self.target)
+        self.target = None
 
     def value(self, expression):
         result = self.send(

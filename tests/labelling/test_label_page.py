@@ -5,6 +5,7 @@ import errno
 import math
 import os
 import signal
+import time
 
 import pytest
 from browser import ALT, CONTROL, SHIFT, Browser, chromium
@@ -241,6 +242,41 @@ def test_two_tabs_with_the_same_word_ask(browser, file, mine):
             two.key("Escape")  # What was given up comes back.
             kept(two)
             assert server.store.image(1).words[0].text == "from two"
+
+
+def test_an_open_question_is_asked_again(browser, file):
+    with serving(file) as server:
+        with page(browser, server) as one, page(browser, server) as two:
+            one.front()
+            one.type("from one")
+            one.key("Enter")
+            kept(one)
+            two.front()
+            two.type("from two")
+            two.key("Enter")
+            two.until("document.querySelector('#notice').textContent.includes('Which shall count')")
+            two.close()
+            with page(browser, server) as three:
+                asked = "“from two” here, “from one” there"
+                three.until(f"document.querySelector('#notice').textContent.includes('{asked}')")
+                assert server.store.image(1).words[0].text == "from one"
+                three.click("#notice-buttons button")
+                kept(three)
+        assert server.store.image(1).words[0].text == "from two"
+
+
+def test_closing_the_page_writes_the_file(browser, file):
+    with serving(file) as server:
+        with page(browser, server) as tab:
+            tab.type("last")
+            tab.key("Enter")
+            tab.until("document.querySelector('#state').textContent === 'Kept'")
+            tab.go("about:blank")
+            tab.until("document.URL === 'about:blank'")
+        end = time.monotonic() + 2  # The page itself would have waited for three seconds.
+        while labels(file)[0]["text"] != "last":
+            assert time.monotonic() < end
+            time.sleep(0.02)
 
 
 def test_full_disk_keeps_the_words_in_the_page(browser, file, monkeypatch):

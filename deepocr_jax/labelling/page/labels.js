@@ -41,7 +41,7 @@ export class Labels {
       if (!this.images.has(id)) {
         image.words = image.words.map(withKey);
         // `base` is what the server has, of that revision.
-        this.images.set(id, { ...image, base: image.words, dirty: false, sending: false, clashes: [] });
+        this.images.set(id, { ...image, base: image.words, dirty: false, sending: null, clashes: [] });
       }
     }
     return this.images.get(id);
@@ -99,27 +99,36 @@ export class Labels {
 
   // --- saving ---
 
+  // Sends what the server lacks; resolves when it has it, or has failed.
   async #send(image) {
-    if (image.sending || !image.dirty || image.clashes.length) return;
-    image.sending = true;
-    const words = image.words;
+    if (!image.dirty || image.clashes.length) return;
+    image.sending ??= this.#sendNow(image);
+    await image.sending;
+  }
+
+  async #sendNow(image) {
     try {
-      const body = { revision: image.revision, words: words.map(withoutKey) };
-      image.revision = (await request("PUT", `images/${image.id}`, body)).revision;
-      image.base = words;
-      image.dirty = image.words !== words;
-      this.unwritten = true;
-      this.failure = null;
-    } catch (error) {
-      if (!(await this.#merged(image, error))) return this.#fail(error);
+      while (image.dirty && !image.clashes.length) {
+        const words = image.words;
+        const body = { revision: image.revision, words: words.map(withoutKey) };
+        try {
+          image.revision = (await request("PUT", `images/${image.id}`, body)).revision;
+          image.base = words;
+          image.dirty = image.words !== words;
+          this.unwritten = true;
+          this.failure = null;
+        } catch (error) {
+          if (!(await this.#merged(image, error))) return this.#fail(error);
+        }
+      }
+      if (image.dirty) return;
+      localStorage.removeItem(this.#draftName(image));
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => this.write(), this.pause);
     } finally {
-      image.sending = false;
+      image.sending = null;
       this.onChange();
     }
-    if (image.dirty) return this.#send(image);
-    localStorage.removeItem(this.#draftName(image));
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.write(), this.pause);
   }
 
   #fail(error) {
@@ -155,6 +164,13 @@ export class Labels {
     }
   }
 
+  // The same as the page goes away: the answer finds nobody.
+  writeAtLast() {
+    if (!this.unwritten) return;
+    const headers = { "Content-Type": "application/json" };
+    fetch("save", { method: "POST", keepalive: true, headers, body: "{}" }).catch(() => {});
+  }
+
   // --- what another page has changed ---
 
   // Takes that in after a conflict, the reason of `error`. Words that both have changed wait for
@@ -188,9 +204,9 @@ export class Labels {
     return `${this.prefix}${this.tab}:${image.id}`;
   }
 
-  #keepDraft({ id, revision, base, words }) {
+  #keepDraft({ id, revision, base, words, clashes }) {
     try {
-      localStorage.setItem(this.#draftName({ id }), JSON.stringify({ revision, base, words }));
+      localStorage.setItem(this.#draftName({ id }), JSON.stringify({ revision, base, words, clashes }));
     } catch (error) {
       console.warn("The browser's storage is full; changes are kept by this page alone.", error);
     }
@@ -203,14 +219,20 @@ export class Labels {
     for (const name of Object.keys(localStorage).filter((key) => key.startsWith(this.prefix))) {
       const [tab, id] = name.slice(this.prefix.length).split(":");
       if (held.has(this.prefix + tab) || !this.entries.has(Number(id))) continue;
-      const { revision, base, words } = JSON.parse(localStorage.getItem(name));
+      const { revision, base, words, clashes } = JSON.parse(localStorage.getItem(name));
       const keys = new Map();
       const renew = (word) => {
         if (!keys.has(word.key)) keys.set(word.key, ++lastKey);
         return { ...word, key: keys.get(word.key) };
       };
-      const image = await this.load(Number(id));
-      Object.assign(image, { revision, base: base.map(renew) });
+      let image;
+      try {
+        image = await this.load(Number(id));
+      } catch {
+        continue; // The image cannot be read now; its changes wait for the next page.
+      }
+      const asked = clashes.map(({ mine, theirs }) => ({ mine: renew(mine), theirs: renew(theirs) }));
+      Object.assign(image, { revision, base: base.map(renew), clashes: asked });
       this.#set(image, words.map(renew));
       localStorage.removeItem(name);
       count += 1;

@@ -58,7 +58,7 @@ function show(chosen) {
   for (const id of ["unreadable", "remove"]) $(id).disabled = !word;
   $("back").disabled = session.visited.length === 0;
   $("undo").disabled = labels.changes.length === 0;
-  $("draw").disabled = !image || session.ofCrops;
+  $("draw").disabled = !image || image.words.some((w) => !w.box);
   $("detail").textContent = session.info || describe(image, word);
   showHeader();
   if (document.activeElement === document.body) $("text").focus();
@@ -231,6 +231,7 @@ function listen() {
   window.addEventListener("beforeunload", (event) => {
     if (session.labels.dirty || view.typed()) event.preventDefault();
   });
+  window.addEventListener("pagehide", () => session.labels.writeAtLast());
 }
 
 function onChange() {

@@ -30,15 +30,19 @@ export class Picture {
     this.boxes.addEventListener("pointerup", (event) => this.#up(event));
     this.boxes.addEventListener("pointercancel", () => this.#drop());
     this.boxes.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
-    new ResizeObserver(() => this.fit()).observe(section);
+    this.fitted = true; // Whether the view is that of the whole image.
+    new ResizeObserver(() => this.fitted && this.fit()).observe(section);
   }
 
   // Shows another image, an element that has been loaded.
   show(image) {
+    const alike = this.image?.naturalWidth === image.naturalWidth && this.image?.naturalHeight === image.naturalHeight;
     this.image?.remove();
     this.image = image;
     this.section.prepend(image);
-    this.fit();
+    // Who has zoomed into a page looks at the next one alike.
+    if (this.fitted || !alike) this.fit();
+    else this.#look(this.view.scale, this.view.x, this.view.y);
   }
 
   clear() {
@@ -67,6 +71,7 @@ export class Picture {
     const { naturalWidth, naturalHeight } = this.image;
     const scale = Math.min((width - 2 * MARGIN_PX) / naturalWidth, (height - 2 * MARGIN_PX) / naturalHeight, 8);
     this.#look(scale, (width - scale * naturalWidth) / 2, (height - scale * naturalHeight) / 2);
+    this.fitted = true;
   }
 
   // Zooms around a point of the screen, or around the current box, or the middle.
@@ -97,6 +102,7 @@ export class Picture {
 
   #look(scale, x, y) {
     this.view = { scale, x, y };
+    this.fitted = false;
     if (!this.image) return;
     this.image.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
     this.image.classList.toggle("near", scale > 8);
