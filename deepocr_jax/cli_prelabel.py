@@ -94,29 +94,28 @@ def run_prelabel(args: argparse.Namespace) -> int:
 
 def _prelabel(args: argparse.Namespace, file: Path, done: Journal) -> int:
     from deepocr_jax.data.dataset_files import read_dl_dataset, write_dl_dataset
-    from deepocr_jax.labelling.dataset_store import all_samples, with_samples
     from deepocr_jax.labelling.prelabels import empty_dataset, is_by_hand, numbered
+    from deepocr_jax.labelling.sample_lists import all_samples, with_samples
 
     image_dir = os.path.abspath(args.folder)
     dataset: Any = empty_dataset(image_dir, args.form)
-    kept: list[Any] = []
     if file.exists():
         dataset = read_dl_dataset(file)
         _check_same(dataset, image_dir, args, file)
-        kept = [s for s in all_samples(dataset) if not args.overwrite or is_by_hand(s)]
+    before = all_samples(dataset)
+    kept = [sample for sample in before if not args.overwrite or is_by_hand(sample)]
     paths = {Path(p).relative_to(args.folder).as_posix(): p for p in find_images([args.folder])}
     for sample in kept:
         paths.pop(sample["image_file_name"], None)
     if kept:
         say(f"{file} keeps {len(kept)} images; {len(paths)} are left to read")
-    if not paths and len(kept) == len(all_samples(dataset)):
+    if not paths and len(kept) == len(before):
         return 0
     inside = {name: path for name, path in paths.items() if not _leaves(args.folder, name)}
     samples, failed = _read(args, inside, done)
     failed += len(paths) - len(inside)
-    if not kept and not samples:
-        return 1
-    write_dl_dataset(with_samples(dataset, numbered(kept, samples)), file)
+    if kept or samples:
+        write_dl_dataset(with_samples(dataset, numbered(kept, samples, before)), file)
     done.clear()
     return 1 if failed else 0
 

@@ -158,11 +158,14 @@ def test_overwrite_keeps_what_a_person_did(folder, reader):
     dataset = dataset_of(folder)
     # As another program labels: texts without a confidence.
     dataset["samples"][2]["label_custom_data"] = [{"text": "by hand"}] * 3
+    dataset["samples"][0]["split"] = "test"
     file.write_text(json.dumps(dataset))
     assert cli.main(["prelabel", str(folder), "--overwrite"]) == 0
     assert reader.read[3:] == ["a.png"]
-    texts = [s["label_custom_data"][0]["text"] for s in dataset_of(folder)["samples"]]
+    samples = dataset_of(folder)["samples"]
+    texts = [s["label_custom_data"][0]["text"] for s in samples]
     assert texts == ["one", "corrected", "by hand"]
+    assert [s["image_id"] for s in samples] == [1, 2, 3] and samples[0]["split"] == "test"
 
 
 def test_broken_images_are_told_and_left_out(folder, reader, capsys):
@@ -170,6 +173,14 @@ def test_broken_images_are_told_and_left_out(folder, reader, capsys):
     assert cli.main(["prelabel", str(folder)]) == 1
     assert "broken.png" in capsys.readouterr().err
     assert len(dataset_of(folder)["samples"]) == 3
+
+
+def test_nothing_can_be_read(folder, reader, capsys):
+    for name in ("a.png", "b.png", "sub/c.jpg"):
+        (folder / name).write_bytes(b"no image")
+    for confidence in ("0", "0.5"):  # Nothing is left of the first run, either.
+        assert cli.main(["prelabel", str(folder), "--min-confidence", confidence]) == 1
+    assert sorted(p.name for p in folder.iterdir()) == ["a.png", "b.png", "sub"]
 
 
 def test_links_that_lead_out_of_the_folder_are_left_out(folder, reader, capsys, monkeypatch):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from deepocr_jax.data.classes import WORD, WORD_CLASS
@@ -13,6 +13,7 @@ from deepocr_jax.types import DeepOCRResult
 FORMS = ("images", "crops")
 _BOX_DIGITS = dict(zip(BOX_KEYS_2, (3, 3, 6, 3, 3), strict=True))
 _CONFIDENCE_DIGITS = 6
+_KEPT_KEYS = ("image_id", "split")
 
 
 def result_to_sample(
@@ -59,11 +60,22 @@ def is_by_hand(sample: Mapping[str, Any]) -> bool:
     return any(not is_number(label.get(CONFIDENCE)) or label.get(CHECKED) for label in labels)
 
 
-def numbered(kept: Iterable[Any], new: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Samples in the order of their file names, those in `new` with fresh ids."""
-    kept = list(kept)
-    first = max((sample["image_id"] for sample in kept), default=0) + 1
-    fresh = [{"image_id": first + i, **sample} for i, sample in enumerate(new)]
+def numbered(
+    kept: Iterable[Any], new: Iterable[dict[str, Any]], before: Sequence[Any] = ()
+) -> list[dict[str, Any]]:
+    """Samples in the order of their file names, with ids.
+
+    Args:
+        kept: Samples that stay.
+        new: Samples without ids.
+        before: All samples before; those of `new` that replace one take its id and its split.
+    """
+    replaced = {s["image_file_name"]: {k: s[k] for k in _KEPT_KEYS if k in s} for s in before}
+    first = max((sample["image_id"] for sample in before), default=0) + 1
+    fresh = [
+        {"image_id": first + i, **replaced.get(sample["image_file_name"], {}), **sample}
+        for i, sample in enumerate(new)
+    ]
     return sorted([*kept, *fresh], key=lambda sample: sample["image_file_name"])
 
 

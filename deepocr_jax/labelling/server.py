@@ -171,6 +171,8 @@ class _Handler(BaseHTTPRequestHandler):
             raise RequestError(
                 HTTPStatus.FORBIDDEN, "Open the address that deepocr label has printed."
             )
+        if self.path.count("/") < 2:
+            raise RequestError(HTTPStatus.NOT_FOUND, "The address ends with a slash.")
         return path
 
     def _body(self) -> Any:

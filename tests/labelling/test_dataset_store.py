@@ -13,13 +13,13 @@ from deepocr_jax.data.ocr_datasets import (
     read_dl_dataset_ocr_recognition,
 )
 from deepocr_jax.errors import DatasetError
-from deepocr_jax.labelling import dataset_store
 from deepocr_jax.labelling.dataset_store import (
     ConflictError,
     DatasetStore,
     NotSavedError,
     journal_path,
 )
+from deepocr_jax.labelling.sample_lists import all_samples
 from deepocr_jax.labelling.words import word_to_json
 
 SIZE = (480, 640)
@@ -261,4 +261,4 @@ def test_crops_without_a_text_are_put_apart_and_come_back(tmp_path):
     change(store, "a", image_id=1, size=(40, 120))
     store.close()
     assert "unlabelled_samples" not in read(file)
-    assert dataset_store.all_samples(read(file)) == read(file)["samples"]
+    assert all_samples(read(file)) == read(file)["samples"]

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import json
 import math
 import os
 import signal
@@ -338,3 +339,33 @@ def test_texts_of_a_dataset_are_no_markup(browser, tmp_path):
     file = make_crops(tmp_path, ["<img src=x onerror=document.title='hit'>", "b"])
     with serving(file) as server, page(browser, server) as tab:
         assert texts(tab)[1].startswith("<img") and tab.value("document.title") != "hit"
+
+
+def test_another_site_gets_nothing_even_with_the_address(browser, file):
+    with serving(file) as server, page(browser, server) as tab:
+        before = server.store.image(1)
+        other = browser.open("data:text/html,<title>other</title>")
+        other.until("document.title === 'other'")
+        address = json.dumps(server.address)
+        tries = f"""(async () => {{
+            const tried = (promise) => promise.then(() => 'got', () => 'refused');
+            const loaded = (element, name) => new Promise((does, fails) => {{
+                Object.assign(element, {{ onload: does, onerror: fails, src: {address} + name }});
+                document.head.append(element);
+            }});
+            const headers = {{ 'Content-Type': 'application/json' }};
+            const change = {{ method: 'PUT', headers, body: '[]' }};
+            return [
+                await tried(fetch({address} + 'dataset')),
+                await tried(loaded(new Image(), 'images/1/pixels')),
+                await tried(loaded(document.createElement('script'), 'crop.js')),
+                await tried(fetch({address} + 'images/1', change)),
+            ];
+        }})()"""
+        assert other.value(tries) == ["refused"] * 4
+        # A request without an answer for the page arrives, and is refused.
+        plain = "{ method: 'POST', mode: 'no-cors', body: '{}' }"
+        other.value(f"fetch({address} + 'save', {plain}).then(() => 1, () => 0)")
+        assert server.store.image(1) == before
+        other.close()
+        assert tab.value("fetch('dataset').then((answer) => answer.status)") == 200

@@ -189,6 +189,15 @@ def test_nothing_else_is_served(server, file, path):
     assert status == 404 and b"secret" not in data
 
 
+def test_the_address_ends_with_a_slash(server):
+    status, answer = ask_json(server, "GET", "", token=f"{server.token}"[:-1])
+    assert status == 403
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    connection.request("GET", f"/{server.token}")
+    assert connection.getresponse().status == 404
+    connection.close()
+
+
 @pytest.mark.parametrize(
     "name", ["../secret.png", "link.png", "/etc/passwd", "gone.png", "notes.txt", "pipe", "a\0b"]
 )
