@@ -169,6 +169,13 @@ export class Picture {
     svg("circle", { class: "handle", cx: length1 + stem, cy: 0, r: size * 0.65, "data-turn": "1" }, group);
   }
 
+  // New boxes have the direction of the word next to them.
+  #directionNear(point) {
+    const far = ({ box }) => Math.hypot(box[0] - point.row, box[1] - point.col);
+    const nearest = this.words.reduce((best, word) => (best && far(best) <= far(word) ? best : word), null);
+    return nearest ? nearest.box[2] : 0;
+  }
+
   // --- the mouse ---
 
   #down(event) {
@@ -182,7 +189,7 @@ export class Picture {
     if (event.button === 1) this.drag = { kind: "pan", at, view: this.view };
     else if (sides) this.drag = { kind: "resize", key: word.key, from: word.box, sides: sides.split(" ").map(Number) };
     else if (turn) this.drag = { kind: "turn", key: word.key, from: word.box };
-    else if (draws) this.drag = { kind: "draw", phi: word ? word.box[2] : 0 };
+    else if (draws) this.drag = { kind: "draw", phi: this.#directionNear(start) };
     else if (key) {
       this.does.select(Number(key));
       const picked = this.words.find((w) => w.key === Number(key));
