@@ -20,6 +20,10 @@ def chromium():
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
+class BrowserError(Exception):
+    """The browser could not do what it was told."""
+
+
 class Browser:
     """A browser with a profile of its own; each tab is a `Tab`."""
 
@@ -56,7 +60,8 @@ class Browser:
         while True:
             answer = self._receive()
             if answer.get("id") == number:
-                assert "error" not in answer, answer["error"]
+                if "error" in answer:
+                    raise BrowserError(answer["error"]["message"])
                 return answer["result"]
             self.events.append(answer)
             self._dialog(answer)
@@ -133,10 +138,14 @@ class Tab:
         """Waits until an expression is true; an error in it counts as false."""
         wrapped = f"(() => {{ try {{ return Boolean({expression}) }} catch {{ return false }} }})()"
         end = time.monotonic() + seconds
-        while not (value := self.value(wrapped)):
+        while True:
+            try:
+                if self.value(wrapped):
+                    return
+            except BrowserError:  # The page was left while it was asked.
+                pass
             assert time.monotonic() < end, f"never true: {expression}"
             time.sleep(0.05)
-        return value
 
     def text(self, selector):
         return self.value(f"document.querySelector({json.dumps(selector)})?.textContent")
@@ -196,6 +205,6 @@ class Tab:
         """What the browser found wrong with the page: exceptions, refused content."""
         self.value("1")
         events = [e for e in self.browser.events if e.get("sessionId") == self.session]
-        errors = [e["params"] for e in events if e["method"] == "Runtime.exceptionThrown"]
-        logs = [e["params"]["entry"] for e in events if e["method"] == "Log.entryAdded"]
+        errors = [e["params"] for e in events if e.get("method") == "Runtime.exceptionThrown"]
+        logs = [e["params"]["entry"] for e in events if e.get("method") == "Log.entryAdded"]
         return errors + [entry for entry in logs if entry["level"] == "error"]

@@ -32,6 +32,12 @@ const view = {
   field: () => $("text").value.trim(),
   typed: () => ($("text").value === shownText ? "" : $("text").value.trim()),
   show,
+  wait() {
+    // What is typed now would be meant for a word that is not there yet.
+    setText("", false);
+    $("text").readOnly = true;
+    $("detail").textContent = "Loading …";
+  },
   showImage(element, message) {
     if (element) picture.show(element);
     else picture.clear();
@@ -44,6 +50,7 @@ const view = {
 
 // Shows the state; where another word was chosen, its text as well.
 function show(chosen) {
+  if (session.loading) return showHeader();
   const { image, word, labels } = session;
   shownWords = image?.words;
   const untouched = $("text").value === shownText;
@@ -213,7 +220,9 @@ function listen() {
       does(event);
       $("text").focus();
     });
-  for (const [id, does] of Object.entries(ACTIONS)) listenTo(id, "click", does);
+  for (const [id, does] of Object.entries(ACTIONS)) {
+    listenTo(id, "click", () => (!session.loading || id.endsWith("-image")) && does());
+  }
   listenTo("keys", "close", () => {});
   listenTo("filter", "change", () => show(false));
   listenTo("image-number", "change", () => {

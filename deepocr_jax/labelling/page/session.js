@@ -20,13 +20,15 @@ const wantsImage = {
 };
 
 export class Session {
-  // The view has: filter(), field() and typed() (texts), showImage(element or null, message), and
-  // show(chosen), where `chosen` tells that another word is the current one.
+  // The view has: filter(), field() and typed() (texts), wait() (until an image is there),
+  // showImage(element or null, message), and show(chosen), where `chosen` tells that another word is
+  // the current one.
   constructor(labels, view) {
     this.labels = labels;
     this.view = view;
     this.queue = [...labels.index].sort((a, b) => doubt(a) - doubt(b));
     this.id = this.queue[0].id; // Of the image, which may still be loading.
+    this.loading = false;
     this.image = null;
     this.order = []; // Keys of its words, in the order of the list.
     this.current = null; // Key of the word.
@@ -40,10 +42,6 @@ export class Session {
 
   get word() {
     return this.byKey(this.current);
-  }
-
-  get loading() {
-    return this.image !== null && this.image.id !== this.id;
   }
 
   // Whether each image is one word.
@@ -72,6 +70,8 @@ export class Session {
       const element = pictureOf(id);
       let image = this.labels.images.get(id);
       if (!image || !isLoaded(element)) {
+        this.loading = true;
+        this.view.wait();
         image = await this.labels.load(id);
         await element.decode();
       }
@@ -83,6 +83,7 @@ export class Session {
       Object.assign(this, { image: null, order: [], current: null });
       this.view.showImage(null, error.status === undefined ? "The browser cannot show this image." : error.message);
     }
+    this.loading = false;
     this.view.show(true);
     this.#loadAhead();
   }
