@@ -1,4 +1,4 @@
-"""The command line: `deepocr read`, `draw`, `warmup`, `sample`.
+"""The command line: `deepocr read`, `draw`, `prelabel`, `label`, `warmup`, `sample`.
 
 What takes long to import is imported inside the commands, so help and wrong calls answer at once.
 Exit status: 0 done, 1 an image could not be read or the output not be written, 2 wrong call,
@@ -17,6 +17,8 @@ from typing import Any, NoReturn
 
 from deepocr_jax.cli_common import CommandError, open_handle, plain_messages, say
 from deepocr_jax.cli_export import FORMAT_NAMES
+from deepocr_jax.cli_label import add_label
+from deepocr_jax.cli_prelabel import add_prelabel
 from deepocr_jax.cli_read import run_read
 
 MODES = ("auto", "detection", "recognition")
@@ -83,6 +85,8 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_read(commands)
     _add_draw(commands)
+    add_prelabel(commands)
+    add_label(commands)
     warmup = commands.add_parser(
         "warmup",
         help="compile everything ahead",

@@ -1,0 +1,49 @@
+"""`deepocr label` in a process of its own, for tests that end it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import deepocr_jax
+
+ROOT = Path(deepocr_jax.__file__).parents[1]
+MAIN = "import sys; from deepocr_jax.cli import main; sys.exit(main())"
+
+
+class Server:
+    """Its address and what can be asked of it."""
+
+    def __init__(self, file, *options):
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", MAIN, "label", str(file), "--no-browser", *options],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.address = self.process.stdout.readline().strip()
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{32,}/", self.address), self.address
+
+    def ask(self, method, path, body=None):
+        origin = self.address.rsplit("/", 2)[0]
+        headers = {"Origin": origin, "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.address + path, data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.load(answer)
+
+    def change(self, image_id, text):
+        image = self.ask("GET", f"images/{image_id}")
+        words = [{**image["words"][0], "text": text}]
+        body = {"revision": image["revision"], "words": words}
+        self.ask("PUT", f"images/{image_id}", body)
+
+    def stop(self, number):
+        self.process.send_signal(number)
+        _, errors = self.process.communicate(timeout=30)
+        return self.process.returncode, errors
