@@ -6,7 +6,7 @@ from deepocr_jax.checkpoint import ModelCheckpoint, read_checkpoint
 from deepocr_jax.errors import WeightsError
 
 OWN_MODELS: dict[str, str] = {
-    "words_small_detection": "finds words of any direction by score maps",
+    "words_small_detection": "finds words by score maps",
 }
 """Names of the models and what they do; each has a folder in `checkpoints/` with its model card."""
 

@@ -1,0 +1,47 @@
+"""The weights that come with the library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import deepocr_jax
+from deepocr_jax import own_models
+from deepocr_jax.errors import ModelFileError, WeightsError
+from deepocr_jax.own_models import OWN_MODELS, load_own
+
+CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
+
+
+@pytest.mark.parametrize("name", OWN_MODELS)
+def test_a_model_is_whole_and_has_its_card(name):
+    model = load_own(name)
+    assert model.license and model.source and model.meta_data["command"]
+    card = (CHECKPOINTS / name / "README.md").read_text()
+    for told in ("Data", "Command", "Figures", model.license):
+        assert told in card, told
+
+
+def test_every_folder_is_a_model():
+    assert {p.name for p in CHECKPOINTS.iterdir()} == set(OWN_MODELS)
+
+
+def test_missing_weights_are_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(own_models, "_PLACES", (tmp_path,))
+    with pytest.raises(WeightsError, match="words_small_detection"):
+        deepocr_jax.read_dl_model("words_small_detection")
+    (tmp_path / "words_small_detection").mkdir()
+    with pytest.raises(ModelFileError):
+        deepocr_jax.read_dl_model("words_small_detection")
+
+
+@pytest.mark.pretrained
+def test_words_of_the_sample_are_found_upright_and_upside_down(sample, program_cache):
+    handle = deepocr_jax.create_deep_ocr(detection_model="words_small_detection")
+    expected = {"DELIVERY", "NOTE", "Orchard", "Workshop", "58213", "Tools"}
+    for quarters in (0, 2):
+        turned = np.ascontiguousarray(np.rot90(sample, quarters))
+        words = deepocr_jax.apply_deep_ocr(turned, handle)["words"]["word"]
+        assert expected <= set(words), (quarters, expected - set(words))
