@@ -129,6 +129,15 @@ def tiny_detector(program_cache):
 
 
 @pytest.fixture(scope="session")
+def tiny_word_detector(program_cache):
+    from deepocr_jax.models.registry import SCORE_MAP_KIND, detector_spec
+    from deepocr_jax.models.score_maps import score_map_spec
+
+    spec = score_map_spec(detector_spec(8, (1, 1, 1, 1), 16))
+    return random_model(SCORE_MAP_KIND, spec, (1, 64, 64, 3))
+
+
+@pytest.fixture(scope="session")
 def shallow_detector(program_cache):
     """Few blocks and small kernels, since compiling their gradients takes the longest."""
     from dataclasses import replace

@@ -8,15 +8,12 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import pytest
-from conftest import random_model
 
 import deepocr_jax
 from deepocr_jax import apply_deep_ocr, get_deep_ocr_param, set_deep_ocr_param
 from deepocr_jax.dl_model import DLModel
 from deepocr_jax.infer.detector import DetectorNet
 from deepocr_jax.infer.tiles import lay_out_tiled, merge_tiles
-from deepocr_jax.models.registry import SCORE_MAP_KIND, detector_spec
-from deepocr_jax.models.score_maps import score_map_spec
 from deepocr_jax.train.score_map_targets import make_targets
 
 SIDE = 512
@@ -113,15 +110,9 @@ def test_thresholds_of_score_maps_are_heeded(handle):
     assert len(words["row"]) == page.words.shape[1]  # single characters
 
 
-@pytest.fixture(scope="module")
-def word_detector(program_cache):
-    spec = score_map_spec(detector_spec(8, (1, 1, 1, 1), 16))
-    return random_model(SCORE_MAP_KIND, spec, (1, 64, 64, 3))
-
-
-def test_a_model_by_score_maps_is_a_detector(tiny_handle, word_detector, tmp_path):
+def test_a_model_by_score_maps_is_a_detector(tiny_handle, tiny_word_detector, tmp_path):
     assert get_deep_ocr_param(tiny_handle, "detection_score_map_names") == ["text"]
-    set_deep_ocr_param(tiny_handle, "detection_model", DLModel(word_detector))
+    set_deep_ocr_param(tiny_handle, "detection_model", DLModel(tiny_word_detector))
     names = get_deep_ocr_param(tiny_handle, "detection_score_map_names")
     assert names == ["character", "link", "sin", "cos"]
     model = get_deep_ocr_param(tiny_handle, "detection_model")
