@@ -150,6 +150,9 @@ def write_tree(folder: Path, tree: dict[str, Any]) -> None:
     """Writes nested dictionaries of arrays as an Orbax checkpoint into a new folder."""
     with _checkpointer() as checkpointer:
         checkpointer.save(folder.resolve(), tree)
+    # It names the folder of this machine, and nobody reads it: the caller's rename tells that the
+    # checkpoint is whole.
+    (folder / "commit_success.txt").unlink(missing_ok=True)
 
 
 def read_tree(folder: Path, target: dict[str, Any]) -> dict[str, Any]:

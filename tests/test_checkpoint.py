@@ -338,3 +338,11 @@ def test_checksum_covers_names_shapes_types_and_values():
     assert len({variables_sha256(tree) for tree in trees}) == len(trees)
     strided = np.repeat(base, 2)[::2]
     assert variables_sha256({"a": strided}) == variables_sha256({"a": base})
+
+
+def test_a_checkpoint_does_not_tell_where_it_was_written(tmp_path, tiny_recognizer):
+    folder = tmp_path / "secret place" / "model"
+    write_checkpoint(folder, tiny_recognizer)
+    for file in folder.rglob("*"):
+        assert file.is_dir() or b"secret place" not in file.read_bytes(), file.name
+    assert read_checkpoint(folder).alphabet == tiny_recognizer.alphabet
