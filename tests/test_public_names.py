@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -116,3 +117,20 @@ def test_a_missing_package_is_answered_with_what_to_install():
 def test_an_unknown_name_is_no_attribute():
     with pytest.raises(AttributeError, match="create_deep_ocrr"):
         deepocr_jax.create_deep_ocrr  # noqa: B018
+
+
+def test_importing_starts_no_device():
+    """Else a process could no longer say how many devices it wants, or join others."""
+    code = (
+        "import importlib, pkgutil, deepocr_jax, jax\n"
+        "for m in pkgutil.walk_packages(deepocr_jax.__path__, 'deepocr_jax.'):\n"
+        "    if not m.name.endswith(('__main__', 'tf_pipeline', 'tfds_files')):\n"
+        "        importlib.import_module(m.name)\n"
+        "jax.config.update('jax_num_cpu_devices', 2)\n"
+        "assert jax.local_device_count() == 2\n"
+    )
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -17,8 +17,8 @@ from deepocr_jax.infer.programs import Device
 from deepocr_jax.postprocess.db_regions import RegionParams
 
 MAX_COMPONENTS = 4096
-# Sums of coordinates stay exact enough in float32 when they count from the component's own pixel.
-_FAR = jnp.float32(1e9)
+# The extent of numbers that no component has.
+_FAR = 1e9
 
 
 class Regions(NamedTuple):
