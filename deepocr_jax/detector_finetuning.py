@@ -10,14 +10,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from deepocr_jax.data.faults import drop_faulty, find_faults, report
+from deepocr_jax.data.faults import find_faults, stop_or_drop
 from deepocr_jax.data.ocr_datasets import read_dl_dataset_ocr_detection
 from deepocr_jax.data.page_crops import PageCropOptions, PageCrops
 from deepocr_jax.data.splits import split_dl_dataset
 from deepocr_jax.detector_training import synthetic_source
 from deepocr_jax.dl_evaluation import evaluate_dl_model
 from deepocr_jax.dl_model import DLModel, load_model, read_dl_model
-from deepocr_jax.errors import DatasetError, ParameterValueError
+from deepocr_jax.errors import ParameterValueError
 from deepocr_jax.infer.programs import compiler_options, enable_compilation_cache
 from deepocr_jax.pretrained import model_cache_dir
 from deepocr_jax.train.loop import Outcome, train
@@ -158,15 +158,7 @@ def _sound_dataset(config: DetectorFinetuneConfig) -> DLDataset:
     """The dataset without faulty samples, split."""
     dataset, _ = read_dl_dataset_ocr_detection(config.dataset)
     faults = find_faults(dataset, method="ocr_detection", required_splits=())
-    if faults:
-        text = report(faults)
-        if config.on_faults == "stop":
-            raise DatasetError(
-                f"{config.dataset}:\n{text}\nMend them, or leave them out with on_faults=drop",
-                tuple(faults),
-            )
-        print(f"left out:\n{text}")
-        dataset = drop_faulty(dataset, faults)
+    dataset = stop_or_drop(dataset, faults, config.on_faults, config.dataset)
     if all("split" in s for s in dataset["samples"]):
         return dataset
     return split_dl_dataset(dataset, config.training_percent, 0, seed=config.seed)

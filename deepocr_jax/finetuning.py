@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from deepocr_jax.data.faults import drop_faulty, find_faults, report
+from deepocr_jax.data.faults import find_faults, stop_or_drop
 from deepocr_jax.data.merging import merge_dl_datasets
 from deepocr_jax.data.ocr_datasets import read_dl_dataset_ocr_recognition
 from deepocr_jax.data.sources import DatasetSource
@@ -18,7 +18,7 @@ from deepocr_jax.dl_model import DLModel, read_dl_model
 from deepocr_jax.dl_model_parameters import set_dl_model_param
 from deepocr_jax.dl_train_param import DLTrainParam, create_dl_train_param
 from deepocr_jax.dl_training import DLTrainOutcome, train_dl_model
-from deepocr_jax.errors import DatasetError, ParameterValueError
+from deepocr_jax.errors import ParameterValueError
 from deepocr_jax.evaluation import evaluate_recognition
 from deepocr_jax.infer.compiled import keep_programs
 from deepocr_jax.infer.programs import enable_compilation_cache
@@ -206,15 +206,7 @@ def _sound_dataset(config: FinetuneConfig, dataset: DLDataset, model: DLModel) -
     if any("split" in s for s in dataset["samples"]):
         checks["required_splits"] = wanted or ("train", "validation", "test")
     faults = find_faults(dataset, method="ocr_recognition", **checks)
-    if faults:
-        text = report(faults)
-        if config.on_faults == "stop":
-            raise DatasetError(
-                f"{config.dataset}:\n{text}\nMend them, or leave them out with on_faults=drop",
-                tuple(faults),
-            )
-        print(f"left out:\n{text}")
-        dataset = drop_faulty(dataset, faults)
+    dataset = stop_or_drop(dataset, faults, config.on_faults, config.dataset)
     if all("split" in s for s in dataset["samples"]):
         return dataset
     return split_dl_dataset(

@@ -122,6 +122,31 @@ def _all_file_faults(
     return faults, sizes
 
 
+def stop_or_drop(
+    dataset: DLDataset, faults: Sequence[Fault], on_faults: str, name: str
+) -> DLDataset:
+    """The dataset without what is at fault, as scripts want it before they train.
+
+    Args:
+        dataset: The data set in which the faults were found.
+        faults: From `find_faults`; none: the data set stays as it is.
+        on_faults: "stop" raises; "drop" prints what is left out.
+        name: What messages call the data set.
+
+    Raises:
+        DatasetError: There are faults and `on_faults` is "stop", or they cannot be dropped.
+    """
+    if not faults:
+        return dataset
+    text = report(faults)
+    if on_faults == "stop":
+        raise DatasetError(
+            f"{name}:\n{text}\nMend them, or leave them out with on_faults=drop", tuple(faults)
+        )
+    print(f"left out:\n{text}")
+    return drop_faulty(dataset, faults)
+
+
 def drop_faulty(dataset: DLDataset, faults: Iterable[Fault]) -> DLDataset:
     """A new data set without what is at fault.
 

@@ -14,7 +14,12 @@ from deepocr_jax.checkpoint import ModelCheckpoint, variables_sha256, write_chec
 from deepocr_jax.geometry.boxes import scale_boxes
 from deepocr_jax.geometry.character_cells import boxes_of_words
 from deepocr_jax.metrics.detection import DetectionMetrics
-from deepocr_jax.models.registry import make_model, spec_from_dict, spec_to_dict
+from deepocr_jax.models.registry import (
+    SCORE_MAP_KIND,
+    make_model,
+    spec_from_dict,
+    spec_to_dict,
+)
 from deepocr_jax.models.score_maps import (
     STRIDE,
     score_map_spec,
@@ -36,7 +41,7 @@ from deepocr_jax.train.score_maps import (
     make_score_map_losses,
 )
 
-KIND = "ocr_detection_score_maps"
+KIND = SCORE_MAP_KIND
 # (first step, step after the last) -> batches of labelled pages.
 LabelledStream = Callable[[int, int], Iterator[Mapping[str, Any]]]
 # Pages that are judged by come from a key of their own, and from the end of any curriculum.
