@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from deepocr_jax.augment.compression import BLOCK
 from deepocr_jax.errors import ParameterValueError
 from deepocr_jax.synth.pages.block_kinds import PAGE_KINDS
-from deepocr_jax.synth.pages.blocks import draw_blocks, draw_page_kind
+from deepocr_jax.synth.pages.blocks import Blocks, draw_blocks, draw_page_kind
 from deepocr_jax.synth.pages.glyphs import Glyphs, place_glyphs
 from deepocr_jax.synth.pages.grounds import (
     Colours,
@@ -21,6 +21,7 @@ from deepocr_jax.synth.pages.grounds import (
 )
 from deepocr_jax.synth.pages.marks import paint_marks
 from deepocr_jax.synth.pages.painting import paint_glyphs
+from deepocr_jax.synth.pages.photos import BARE_SHARE, FEW, PHOTO_SHARE, photo_ground
 from deepocr_jax.synth.pages.taking import take_picture
 from deepocr_jax.synth.pages.types import GlyphAtlas, Pages
 from deepocr_jax.synth.pages.typesetting import set_words
@@ -52,6 +53,7 @@ def synthesize_pages(
     width: int,
     characters_per_page: int = 768,
     scenes: float = 0.4,
+    photos: jax.Array | None = None,
 ) -> Pages:
     """Pages at random; a pure function of its arguments, to be called in `jax.jit`.
 
@@ -64,6 +66,8 @@ def synthesize_pages(
         characters_per_page: Most characters of a page, at least 25: seven in ten of them in small
             type (up to about 15 pixels of letter height), one in 25 in the largest (above 30).
         scenes: Share of scenes in [0, 1]; the other pages are documents.
+        photos: Grounds of most scenes, uint8 [n, h, w, 3] without text, at least as large as a
+            page (see `photos.check_photos`); None: all grounds are painted.
 
     Returns:
         The pages; k is `characters_per_page`.
@@ -75,7 +79,7 @@ def synthesize_pages(
     keys = jax.random.split(key, count)
 
     def one(page_key: jax.Array) -> Pages:
-        return _synthesize(atlas, page_key, (height, width), characters_per_page, scenes)
+        return _synthesize(atlas, page_key, (height, width), characters_per_page, scenes, photos)
 
     return jax.vmap(one)(keys)
 
@@ -95,12 +99,17 @@ def _check(count: int, height: int, width: int, characters: int, scenes: float) 
 
 
 def _synthesize(
-    atlas: GlyphAtlas, key: jax.Array, size: tuple[int, int], characters: int, scenes: float
+    atlas: GlyphAtlas,
+    key: jax.Array,
+    size: tuple[int, int],
+    characters: int,
+    scenes: float,
+    photos: jax.Array | None,
 ) -> Pages:
     kinds, sheets, views, beyonds, pictures = jax.random.split(key, 5)
     kind = draw_page_kind(kinds, scenes)
     is_scene = jnp.array([k.is_scene for k in PAGE_KINDS.values()])[kind]
-    sheet = _make_sheet(atlas, sheets, kind, is_scene, size, characters)
+    sheet = _make_sheet(atlas, sheets, kind, is_scene, size, characters, photos)
     view = draw_view(views, is_scene, size)
     beyond = _draw_beyond(beyonds, size)
     seen = look(view, sheet.image, beyond)
@@ -119,12 +128,15 @@ def _make_sheet(
     is_scene: jax.Array,
     size: tuple[int, int],
     characters: int,
+    photos: jax.Array | None,
 ) -> _Sheet:
-    keys = jax.random.split(key, 8)
+    keys = jax.random.split(key, 9)
     blocks = draw_blocks(keys[0], kind, atlas.face_odds, size)
+    ground = paint_ground(keys[3], is_scene, size)
+    if photos is not None:
+        ground, blocks = _set_on_photo(keys[8], photos, is_scene, ground, blocks)
     words = set_words(keys[1], atlas, blocks, characters // _CHARACTERS_A_WORD)
     glyphs = place_glyphs(keys[2], atlas, blocks, words, characters)
-    ground = paint_ground(keys[3], is_scene, size)
     colours = draw_colours(keys[4], blocks, is_scene, ground)
     ground, ink_colour = paint_panels(blocks, colours, ground)
     strength = 1 - 0.35 * jax.random.uniform(keys[5]) ** 2
@@ -138,6 +150,20 @@ def _make_sheet(
         glyphs,
         glyphs.used & _has_contrast(glyphs, colours, ground),
     )
+
+
+def _set_on_photo(
+    key: jax.Array, photos: jax.Array, is_scene: jax.Array, ground: jax.Array, blocks: Blocks
+) -> tuple[jax.Array, Blocks]:
+    """Most scenes get a photo as their ground, and on half of these text is rare."""
+    dice, photo, emptying = jax.random.split(key, 3)
+    u = jax.random.uniform(dice, (2,))
+    chosen = is_scene & (u[0] < PHOTO_SHARE)
+    size = ground.shape[1], ground.shape[2]
+    ground = jnp.where(chosen, photo_ground(photo, photos, size), ground)
+    stays = jax.random.uniform(emptying, blocks.used.shape) < FEW
+    is_bare = chosen & (u[1] < BARE_SHARE)
+    return ground, blocks._replace(used=blocks.used & (stays | ~is_bare))
 
 
 def _cast_shadow(
