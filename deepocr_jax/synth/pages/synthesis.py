@@ -22,6 +22,7 @@ from deepocr_jax.synth.pages.grounds import (
 from deepocr_jax.synth.pages.marks import paint_marks
 from deepocr_jax.synth.pages.painting import paint_glyphs
 from deepocr_jax.synth.pages.photos import BARE_SHARE, FEW, PHOTO_SHARE, photo_ground
+from deepocr_jax.synth.pages.printing import print_ground, print_ink
 from deepocr_jax.synth.pages.taking import take_picture
 from deepocr_jax.synth.pages.types import GlyphAtlas, Pages
 from deepocr_jax.synth.pages.typesetting import set_words
@@ -130,7 +131,7 @@ def _make_sheet(
     characters: int,
     photos: jax.Array | None,
 ) -> _Sheet:
-    keys = jax.random.split(key, 9)
+    keys = jax.random.split(key, 10)
     blocks = draw_blocks(keys[0], kind, atlas.face_odds, size)
     ground = paint_ground(keys[3], is_scene, size)
     if photos is not None:
@@ -142,9 +143,8 @@ def _make_sheet(
     strength = 1 - 0.35 * jax.random.uniform(keys[5]) ** 2
     ink = paint_glyphs(atlas, glyphs, jnp.full(characters, strength), size)
     marks = paint_marks(keys[6], blocks, words, is_scene, size)
-    ground = _cast_shadow(keys[7], ground, ink, is_scene)
-    cover = jnp.maximum(ink, strength * marks)
-    image = ground + cover * (ink_colour - ground)
+    ground = print_ground(keys[7], ground, ink, is_scene)
+    image = print_ink(keys[9], ground, jnp.maximum(ink, strength * marks), ink_colour, is_scene)
     return _Sheet(
         image,
         glyphs,
@@ -164,17 +164,6 @@ def _set_on_photo(
     stays = jax.random.uniform(emptying, blocks.used.shape) < FEW
     is_bare = chosen & (u[1] < BARE_SHARE)
     return ground, blocks._replace(used=blocks.used & (stays | ~is_bare))
-
-
-def _cast_shadow(
-    key: jax.Array, ground: jax.Array, ink: jax.Array, is_scene: jax.Array
-) -> jax.Array:
-    """A shadow or glow of the letters on the ground, for some scenes."""
-    u = jax.random.uniform(key, (3,))
-    shift = jnp.floor(u[:2] * 7).astype(jnp.int32) - 3
-    shadow = jnp.roll(ink, shift, axis=(0, 1))
-    strength = jnp.where(is_scene & (u[2] < 0.25), 0.6, 0.0)
-    return ground * (1 - strength * shadow)
 
 
 def _has_contrast(glyphs: Glyphs, colours: Colours, ground: jax.Array) -> jax.Array:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from deepocr_jax.errors import ParameterValueError
-from deepocr_jax.synth.pages import make_atlas, read_photos, synthesize_pages
+from deepocr_jax.synth.pages import read_photos, synthesize_pages
 from deepocr_jax.synth.pages.photos import photo_ground
 
 
@@ -31,8 +31,7 @@ def test_a_ground_is_made_of_parts_of_photos(photos):
     assert seen == {200, 201}
 
 
-def test_scenes_stand_on_photos_and_documents_do_not(photos):
-    atlas = make_atlas()
+def test_scenes_stand_on_photos_and_documents_do_not(atlas):
     red = np.zeros((1, 64, 64, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
 
     def redness(scenes):
