@@ -53,6 +53,31 @@ def read_photos(path: str | os.PathLike[str], height: int, width: int) -> np.nda
     return photos
 
 
+def set_on_photo(
+    key: jax.Array, photos: jax.Array, is_scene: jax.Array, ground: jax.Array, used: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Gives most scenes a photo as their ground, and half of these text in few places only.
+
+    Args:
+        key: Random key.
+        photos: [n, h, w, 3] uint8.
+        is_scene: Whether the page is one.
+        ground: [3, height, width] in [0, 1], painted.
+        used: [b] bool, which blocks of the page have text.
+
+    Returns:
+        The ground and the blocks with text.
+    """
+    dice, photo, emptying = jax.random.split(key, 3)
+    u = jax.random.uniform(dice, (2,))
+    chosen = is_scene & (u[0] < PHOTO_SHARE)
+    size = ground.shape[1], ground.shape[2]
+    ground = jnp.where(chosen, photo_ground(photo, photos, size), ground)
+    stays = jax.random.uniform(emptying, used.shape) < FEW
+    is_bare = chosen & (u[1] < BARE_SHARE)
+    return ground, used & (stays | ~is_bare)
+
+
 def photo_ground(key: jax.Array, photos: jax.Array, size: tuple[int, int]) -> jax.Array:
     """A part of one of the photos, at times with a part of another one before it.
 

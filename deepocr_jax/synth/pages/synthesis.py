@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from deepocr_jax.augment.compression import BLOCK
 from deepocr_jax.errors import ParameterValueError
 from deepocr_jax.synth.pages.block_kinds import PAGE_KINDS
-from deepocr_jax.synth.pages.blocks import Blocks, draw_blocks, draw_page_kind
+from deepocr_jax.synth.pages.blocks import draw_blocks, draw_page_kind
 from deepocr_jax.synth.pages.glyphs import Glyphs, place_glyphs
 from deepocr_jax.synth.pages.grounds import (
     Colours,
@@ -21,7 +21,7 @@ from deepocr_jax.synth.pages.grounds import (
 )
 from deepocr_jax.synth.pages.marks import paint_marks
 from deepocr_jax.synth.pages.painting import paint_glyphs
-from deepocr_jax.synth.pages.photos import BARE_SHARE, FEW, PHOTO_SHARE, photo_ground
+from deepocr_jax.synth.pages.photos import set_on_photo
 from deepocr_jax.synth.pages.printing import print_ground, print_ink
 from deepocr_jax.synth.pages.taking import take_picture
 from deepocr_jax.synth.pages.types import GlyphAtlas, Pages
@@ -135,7 +135,8 @@ def _make_sheet(
     blocks = draw_blocks(keys[0], kind, atlas.face_odds, size)
     ground = paint_ground(keys[3], is_scene, size)
     if photos is not None:
-        ground, blocks = _set_on_photo(keys[8], photos, is_scene, ground, blocks)
+        ground, used = set_on_photo(keys[8], photos, is_scene, ground, blocks.used)
+        blocks = blocks._replace(used=used)
     words = set_words(keys[1], atlas, blocks, characters // _CHARACTERS_A_WORD)
     glyphs = place_glyphs(keys[2], atlas, blocks, words, characters)
     colours = draw_colours(keys[4], blocks, is_scene, ground)
@@ -150,20 +151,6 @@ def _make_sheet(
         glyphs,
         glyphs.used & _has_contrast(glyphs, colours, ground),
     )
-
-
-def _set_on_photo(
-    key: jax.Array, photos: jax.Array, is_scene: jax.Array, ground: jax.Array, blocks: Blocks
-) -> tuple[jax.Array, Blocks]:
-    """Most scenes get a photo as their ground, and on half of these text is rare."""
-    dice, photo, emptying = jax.random.split(key, 3)
-    u = jax.random.uniform(dice, (2,))
-    chosen = is_scene & (u[0] < PHOTO_SHARE)
-    size = ground.shape[1], ground.shape[2]
-    ground = jnp.where(chosen, photo_ground(photo, photos, size), ground)
-    stays = jax.random.uniform(emptying, blocks.used.shape) < FEW
-    is_bare = chosen & (u[1] < BARE_SHARE)
-    return ground, blocks._replace(used=blocks.used & (stays | ~is_bare))
 
 
 def _has_contrast(glyphs: Glyphs, colours: Colours, ground: jax.Array) -> jax.Array:

@@ -1,12 +1,13 @@
 """Photos as grounds: parts of them, files of them, and pages on them."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from deepocr_jax.errors import ParameterValueError
-from deepocr_jax.synth.pages import read_photos, synthesize_pages
-from deepocr_jax.synth.pages.photos import photo_ground
+from deepocr_jax.synth.pages import read_photos
+from deepocr_jax.synth.pages.photos import photo_ground, set_on_photo
 
 
 @pytest.fixture
@@ -31,16 +32,24 @@ def test_a_ground_is_made_of_parts_of_photos(photos):
     assert seen == {200, 201}
 
 
-def test_scenes_stand_on_photos_and_documents_do_not(atlas):
-    red = np.zeros((1, 64, 64, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
+def test_most_scenes_stand_on_photos_and_no_document_does():
+    red = jnp.zeros((1, 64, 64, 3), jnp.uint8).at[..., 0].set(255)
+    gray, used = jnp.full((3, 64, 64), 0.5), jnp.ones(8, bool)
 
-    def redness(scenes):
-        pages = jax.jit(lambda key: synthesize_pages(atlas, key, 12, 64, 64, 25, scenes, red))
-        image = np.asarray(pages(jax.random.key(3)).images).astype(float)
-        return (image[..., 0] - image[..., 1:].mean(-1)).mean(axis=(1, 2))
+    @jax.jit
+    @jax.vmap
+    def make(key, is_scene):
+        return set_on_photo(key, red, is_scene, gray, used)
 
-    assert (redness(1.0) > 60).sum() >= 6
-    assert (redness(0.0) > 60).sum() == 0
+    keys = jax.random.split(jax.random.key(3), 200)
+    ground, scenes = make(keys, jnp.ones(200, bool))
+    on_photo = np.asarray(ground[:, 0].min(axis=(1, 2)) > 0.9)
+    assert 0.7 < on_photo.mean() < 0.9
+    blocks = np.asarray(scenes).sum(axis=1)
+    assert (blocks[~on_photo] == 8).all()
+    assert 0.35 < (blocks[on_photo] < 8).mean() < 0.65
+    ground, documents = make(keys, jnp.zeros(200, bool))
+    assert (np.asarray(ground) == 0.5).all() and np.asarray(documents).all()
 
 
 def test_files_of_photos_are_checked(tmp_path, photos):
