@@ -34,7 +34,7 @@ _CHARACTERS_A_WORD = 4  # fewer than the mean, so that there are enough words
 _LEAST_HEIGHT_PX = 5.5  # of a visible character's cell
 _LEAST_WIDTH_PX = 1.5
 _LEAST_CONTRAST = 0.12  # between ink and what is behind it, in [0, 1]
-_MOST_BLUR = 0.2  # standard deviation as a share of the cell's height
+_MOST_BLUR = 0.28  # standard deviation as a share of the cell's height
 _CUT_PX = 1.0  # how far a visible cell may reach beyond the border
 
 
