@@ -1,4 +1,8 @@
-"""Fine-tuning of a detector by score maps on labelled pages, from a dataset's file to a model."""
+"""Fine-tuning of a detector on labelled pages, from a dataset's file to a model.
+
+The kind of the model decides: one by score maps learns from boxes and texts, one of text regions
+from boxes alone.
+"""
 
 import json
 import os
@@ -20,11 +24,11 @@ from deepocr_jax.dl_model import DLModel, load_model, read_dl_model
 from deepocr_jax.errors import ParameterValueError
 from deepocr_jax.infer.programs import compiler_options, enable_compilation_cache
 from deepocr_jax.pretrained import model_cache_dir
+from deepocr_jax.train.learners import needs_characters, page_learner
 from deepocr_jax.train.loop import Outcome, train
 from deepocr_jax.train.optimizer import OptimizerOptions
+from deepocr_jax.train.page_task import EpochOptions, LabelledParts, make_page_task
 from deepocr_jax.train.run import RunOptions
-from deepocr_jax.train.score_map_task import KIND, EpochOptions, make_score_map_task
-from deepocr_jax.train.score_maps import ScoreMapOptions
 from deepocr_jax.train.step import StepOptions
 from deepocr_jax.train.watchers import usual_watchers
 from deepocr_jax.types import DLDataset
@@ -38,13 +42,14 @@ class DetectorFinetuneConfig:
     """A recipe; the defaults are the documented one.
 
     Attributes:
-        dataset: Path of the dataset's JSON file: images with rotated boxes and their texts.
-        model: Where training begins: a detector by score maps, a name or a folder.
+        dataset: Path of the dataset's JSON file: images with rotated boxes and, for a detector by
+            score maps, their texts.
+        model: Where training begins: a detector of either kind, a name or a folder.
         on_faults: "stop" or "drop" the samples that cannot be learned from.
         training_percent: Of the samples without a split; the others are tested on.
         num_steps: Steps.
         parts_per_step: Parts of labelled pages in a step, on each device.
-        pages_per_step: Synthetic pages in a step, so that nothing else is forgotten.
+        pages_per_step: Synthetic pages in a step, so that nothing else is forgotten; 0: none.
         side: Of both, in pixels.
         page_side: The longer side that a page is scaled to, as `detection_image_size` for reading.
         learning_rate: The largest; it falls to zero by a cosine.
@@ -121,28 +126,23 @@ def finetune_detector(
     if not config.dataset:
         raise ParameterValueError("dataset: expected the path of a dataset's JSON file, got none")
     model = load_model(config.model, "ocr_detection")
-    if model.kind != KIND:
-        raise ParameterValueError(
-            f"model: expected a detector that finds words by score maps, got {config.model!r}"
-        )
     dataset = _sound_dataset(config)
     enable_compilation_cache(model_cache_dir() / "xla")
     before = _figures(dataset, DLModel(model))
     rows = config.parts_per_step * jax.local_device_count()
     options = PageCropOptions(config.side, config.page_side)
-    crops = PageCrops(dataset, "train", options, config.seed)
+    crops = PageCrops(dataset, "train", options, config.seed, needs_characters(model))
 
     def labelled(start: int, stop: int) -> Iterator[Mapping[str, np.ndarray]]:
         return crops.batches(rows, start, stop)
 
-    source = synthetic_source(config.pages_per_step, config.side, config.side)
-    task = make_score_map_task(
-        model,
+    pages = config.pages_per_step
+    source = synthetic_source(pages, config.side, config.side) if pages else None
+    task = make_page_task(
+        page_learner(model, config.precision, config.seed),
         source,
-        ScoreMapOptions(precision=config.precision),
         EpochOptions(config.num_steps, validation_calls=0),
-        labelled,
-        f"{crops.told} {rows}",
+        LabelledParts(labelled, 1, f"{crops.told} {rows}"),
     )
     with usual_watchers(folder, config.show_progress) as watcher:
         platform = jax.local_devices()[0].platform

@@ -15,14 +15,11 @@ from deepocr_jax.pretrained import model_cache_dir
 from deepocr_jax.synth.pages import GlyphAtlas, Pages, make_atlas, read_photos, synthesize_pages
 from deepocr_jax.train.loop import Outcome, train
 from deepocr_jax.train.optimizer import OptimizerOptions
+from deepocr_jax.train.page_task import EpochOptions, make_page_task
+from deepocr_jax.train.pages import PageSource
 from deepocr_jax.train.run import RunOptions
-from deepocr_jax.train.score_map_task import (
-    KIND,
-    EpochOptions,
-    begin_score_maps,
-    make_score_map_task,
-)
-from deepocr_jax.train.score_maps import PageSource, ScoreMapOptions
+from deepocr_jax.train.score_map_task import KIND, begin_score_maps, score_map_learner
+from deepocr_jax.train.score_maps import ScoreMapOptions
 from deepocr_jax.train.step import StepOptions
 from deepocr_jax.train.watchers import usual_watchers
 
@@ -125,12 +122,8 @@ def train_detector(config: DetectorTrainingConfig, workdir: str | os.PathLike[st
         config.photos,
     )
     calls = -(-config.validation_pages // source.rows)
-    task = make_score_map_task(
-        _beginning(config),
-        source,
-        ScoreMapOptions(precision=config.precision),
-        EpochOptions(config.steps_per_epoch, calls),
-    )
+    learner = score_map_learner(_beginning(config), ScoreMapOptions(precision=config.precision))
+    task = make_page_task(learner, source, EpochOptions(config.steps_per_epoch, calls))
     with usual_watchers(folder, config.enable_display) as watcher:
         platform = jax.local_devices()[0].platform
         return train(task, _run_options(config), folder, watcher, compiler_options(platform))

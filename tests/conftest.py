@@ -149,6 +149,21 @@ def shallow_detector(program_cache):
 
 
 @pytest.fixture(scope="session")
+def calm_detector(shallow_detector):
+    """The same with activations near 1, unsure of everything, so that it can learn at once."""
+    from dataclasses import replace
+
+    import jax
+
+    params = jax.tree.map(np.array, shallow_detector.variables["params"])
+    for level, factor in enumerate((0.01, 0.02, 0.2, 0.3)):
+        params["RepLKFPN_0"][f"Pointwise_{level}"]["Dense_0"]["kernel"] *= factor
+    params["DBHead_0"]["Pointwise_1"]["Dense_0"]["kernel"] *= 0.1
+    params["DBHead_0"]["out_bias"] -= 2
+    return replace(shallow_detector, variables={"params": params})
+
+
+@pytest.fixture(scope="session")
 def tiny_recognizer(program_cache):
     from deepocr_jax.models.registry import recognizer_spec
 

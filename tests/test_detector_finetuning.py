@@ -1,4 +1,4 @@
-"""A detector by score maps is retrained on labelled pages of one's own."""
+"""Detectors are retrained on labelled pages of one's own."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ import pytest
 
 import deepocr_jax
 from deepocr_jax import detector_finetuning
-from deepocr_jax.checkpoint import read_checkpoint, variables_sha256, write_checkpoint
+from deepocr_jax.checkpoint import (
+    flat_items,
+    read_checkpoint,
+    variables_sha256,
+    write_checkpoint,
+)
 from deepocr_jax.detector_finetuning import DetectorFinetuneConfig, finetune_detector
-from deepocr_jax.errors import DatasetError, ParameterValueError
+from deepocr_jax.errors import DatasetError, ModelFileError, ParameterValueError
+from deepocr_jax.train.pages import PageSource
 from deepocr_jax.train.score_map_task import KIND, begin_score_maps
-from deepocr_jax.train.score_maps import PageSource
 
 sys.path.insert(0, str(Path(__file__).parent / "train"))
 from toy_pages import ToyPages, dense_page, stack  # noqa: E402
@@ -101,11 +106,29 @@ def test_faults_stop_it_before_it_begins(files):
     assert report is not None
 
 
-def test_wrong_values_are_refused(files, shallow_detector):
+def test_a_detector_of_regions_learns_from_boxes_without_texts(files, calm_detector):
+    write_checkpoint(files / "model", calm_detector)
+    dataset = json.loads((files / "dl_dataset.json").read_text())
+    for sample in dataset["samples"]:
+        del sample["label_custom_data"]
+    (files / "dl_dataset.json").write_text(json.dumps(dataset))
+    report = finetune_detector(config(files, pages_per_step=0), files / "run")
+    assert report is not None
+    assert np.isfinite([loss for _, loss in report.training.history.losses]).all()
+    best = read_checkpoint(report.best)
+    assert variables_sha256(best.variables) != variables_sha256(calm_detector.variables)
+    # The branch of the threshold map stays behind.
+    assert best.kind == "ocr_detection" and best.source.endswith("trained on text regions")
+    shapes = [[np.shape(a) for _, a in flat_items(m.variables)] for m in (best, calm_detector)]
+    assert shapes[0] == shapes[1]
+    deepocr_jax.create_deep_ocr(mode="detection", detection_model=str(report.best))
+
+
+def test_wrong_values_are_refused(files, tiny_recognizer):
     with pytest.raises(ParameterValueError, match="dataset: expected the path"):
         finetune_detector(DetectorFinetuneConfig(), files / "run")
     with pytest.raises(ParameterValueError, match="on_faults"):
         finetune_detector(config(files, on_faults="ignore"), files / "run")
-    write_checkpoint(files / "regions", shallow_detector)
-    with pytest.raises(ParameterValueError, match="by score maps"):
-        finetune_detector(config(files, model=str(files / "regions")), files / "run")
+    write_checkpoint(files / "reader", tiny_recognizer)
+    with pytest.raises(ModelFileError, match="ocr_detection"):
+        finetune_detector(config(files, model=str(files / "reader")), files / "run")

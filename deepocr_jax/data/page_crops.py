@@ -9,7 +9,7 @@ from typing import Any, cast
 import cv2
 import numpy as np
 
-from deepocr_jax.data.classes import IGNORE
+from deepocr_jax.data.classes import IGNORE, NOT_TO_BE_READ
 from deepocr_jax.data.ocr_datasets import read_dl_dataset_ocr_detection
 from deepocr_jax.data.sample_images import image_path
 from deepocr_jax.errors import DatasetError, ParameterValueError
@@ -50,7 +50,8 @@ class PageCrops:
     """Endless parts of the pages of a detection dataset's split.
 
     Part i of an epoch is a function of the seed, the epoch and i alone; an epoch takes each page
-    once. Words have no cells of their own in such datasets: they get equal parts of their boxes.
+    once. Characters have no cells of their own in such datasets: they get equal parts of the boxes
+    of their words, or a whole box is one cell.
     """
 
     def __init__(
@@ -59,11 +60,20 @@ class PageCrops:
         split: str,
         options: PageCropOptions,
         seed: int = 0,
+        by_character: bool = True,
     ) -> None:
         """Reads nothing but the dataset's dictionary yet.
 
+        Args:
+            dataset: A detection dataset: whole images with rotated boxes.
+            split: Of the samples that are taken.
+            options: How parts are taken.
+            seed: Of everything random.
+            by_character: Whether boxes are cut into the cells of their characters, which takes
+                texts; else a box is a cell, whatever stands in it.
+
         Raises:
-            DatasetError: No sample has the split, or one has boxes without texts.
+            DatasetError: No sample has the split, or one lacks boxes, or texts that are needed.
             ParameterValueError: A side that the network does not take.
         """
         if options.side % 32 or options.side < 32:
@@ -76,11 +86,8 @@ class PageCrops:
                 f"no sample has split == {split!r}; split_dl_dataset makes the splits"
             )
         for sample in self._samples:
-            if len(sample.get("label_custom_data", ())) != len(sample["bbox_row"]):
-                raise DatasetError(
-                    f"sample {sample.get('image_id')!r}: expected a text for each box in "
-                    "label_custom_data; cells of characters are made from both"
-                )
+            check_page(sample, by_character)
+        self._by_character = by_character
         self._options, self._seed = options, seed
         self._page = lru_cache(maxsize=_PAGES_KEPT)(self._load)
 
@@ -92,7 +99,8 @@ class PageCrops:
     def told(self) -> str:
         """All that decides on the parts, apart from the pixels."""
         ids = [s["image_id"] for s in self._samples]
-        return repr([self._options, self._seed, ids])
+        cells = () if self._by_character else ("boxes",)
+        return repr([self._options, self._seed, ids, *cells])
 
     def batches(self, rows: int, start: int, stop: int) -> Iterator[dict[str, np.ndarray]]:
         """Batches of steps: `images`, `quads`, `words`, `visible`, `weak`, `mask`, `image_id`.
@@ -143,26 +151,9 @@ class PageCrops:
         size = [max(1, round(s * scale)) for s in image.shape[1::-1]]
         way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         scaled = cv2.resize(image, size, interpolation=way)
-        boxes = np.stack([np.asarray(sample[f"bbox_{k}"], float) for k in BOX_KEYS], axis=1)
-        quads, words, visible, count = [], [], [], 0
-        labels = zip(boxes, sample["label_custom_data"], sample["bbox_label_id"], strict=True)
-        for box, custom, label in labels:
-            text = str(custom.get("text", "")).strip() or "#"
-            cells, numbers = split_box(box, text)
-            quads.append(cells)
-            words.append(numbers + count)
-            visible.append(np.full(len(cells), label != IGNORE))
-            count += 1 + int(numbers.max(initial=0))
-        empty = (np.zeros((0, 4, 2)), np.zeros(0, int), np.zeros(0, bool))
-        if not quads:
-            return scaled, *empty
+        quads, words, visible = page_cells(sample, self._by_character)
         factors = np.array([size[0] / image.shape[1], size[1] / image.shape[0]])
-        return (
-            scaled,
-            np.concatenate(quads) * factors,
-            np.concatenate(words),
-            np.concatenate(visible),
-        )
+        return scaled, quads * factors, words, visible
 
     def _view(
         self, random: np.random.Generator, shape: tuple[int, ...], quads: np.ndarray
@@ -188,6 +179,50 @@ class PageCrops:
             127.5 + shift
         )
         return np.clip(np.rint(toned), 0, 255).astype(np.uint8)
+
+
+def check_page(sample: Mapping[str, Any], by_character: bool) -> None:
+    """Raises `DatasetError` for a sample that `page_cells` cannot use."""
+    name = f"sample {sample.get('image_id')!r}"
+    if "bbox_row" not in sample or "bbox_label_id" not in sample:
+        raise DatasetError(
+            f"{name}: expected a whole image with rotated boxes (bbox_row, bbox_col, bbox_phi, "
+            f"bbox_length1, bbox_length2), got {sorted(sample)}; read the dataset with "
+            "read_dl_dataset_ocr_detection. Crops of words are for a recognition model."
+        )
+    texts = len(sample.get("label_custom_data", ()))
+    if texts != len(sample["bbox_row"]) and (texts or by_character):
+        raise DatasetError(
+            f"{name}: expected a text for each box in label_custom_data; cells of characters are "
+            "made from both. A detector of text regions learns from boxes alone."
+        )
+
+
+def page_cells(
+    sample: Mapping[str, Any], by_character: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The cells of a labelled image.
+
+    Args:
+        sample: With the classes of `read_dl_dataset_ocr_detection`, see `check_page`.
+        by_character: See `PageCrops`.
+
+    Returns:
+        Quads [k, 4, 2] with corners (x, y) in continuous coordinates, the number of each cell's
+        word [k], and whether it is to be learned [k]: not of class `ignore`, and not "###".
+    """
+    boxes = np.stack([np.asarray(sample[f"bbox_{k}"], float) for k in BOX_KEYS], axis=1)
+    texts = [str(x.get("text", "")).strip() for x in sample.get("label_custom_data", ())]
+    texts = texts or [""] * len(boxes)
+    quads, words = [np.zeros((0, 4, 2))], [np.zeros(0, int)]
+    visible, count = [np.zeros(0, bool)], 0
+    for box, text, label in zip(boxes, texts, sample["bbox_label_id"], strict=True):
+        cells, numbers = split_box(box, (text if by_character else "") or "#")
+        quads.append(cells)
+        words.append(numbers + count)
+        visible.append(np.full(len(cells), label != IGNORE and text != NOT_TO_BE_READ))
+        count += 1 + int(numbers.max(initial=0))
+    return np.concatenate(quads), np.concatenate(words), np.concatenate(visible)
 
 
 def _cells(

@@ -1,13 +1,24 @@
 """Losses of score maps: two scores with hard negatives, and a direction."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.nn import log_sigmoid
 from jax.scipy.special import xlogy
+
+
+class Balance(Protocol):
+    """Which pixels count in a balanced loss; see `ScoreMapLossOptions` for each field."""
+
+    @property
+    def positive_score(self) -> float: ...  # noqa: D102
+    @property
+    def negative_ratio(self) -> float: ...  # noqa: D102
+    @property
+    def least_negatives(self) -> float: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -66,7 +77,7 @@ def score_map_losses(
 
 
 def balanced_loss(
-    logits: jax.Array, wanted: jax.Array, weights: jax.Array, options: ScoreMapLossOptions
+    logits: jax.Array, wanted: jax.Array, weights: jax.Array, options: Balance
 ) -> jax.Array:
     """Mean divergence of scores over the pixels of text and the hardest of the background.
 

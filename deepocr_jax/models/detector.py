@@ -1,13 +1,16 @@
 """Text detector: LCNetV4 backbone, RepLKFPN neck, differentiable-binarization head.
 
-DB: Liao et al., arXiv 1911.08947. At inference only its probability map is computed.
+DB: Liao et al., arXiv 1911.08947. At inference only its probability map is computed; the branch of
+the threshold map belongs to training alone.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from deepocr_jax.models.layers import (
     Conv,
@@ -17,6 +20,9 @@ from deepocr_jax.models.layers import (
     upsample_nearest,
 )
 from deepocr_jax.models.lcnet import LCNet, LCNetSpec
+
+THRESHOLD_HEAD = "ThresholdHead"
+"""Parameters that `DBTrainingNetwork` has and `Detector` has not."""
 
 
 @dataclass(frozen=True)
@@ -94,3 +100,38 @@ class Detector(nn.Module):
         neck = RepLKFPN(self.spec.neck_features, self.spec.neck_kernel_size, dtype=self.dtype)
         logits = DBHead(dtype=self.dtype)(neck(stages))
         return nn.sigmoid(logits.astype(jnp.float32))
+
+
+class DBTrainingNetwork(nn.Module):
+    """A `Detector` in training: [n, h, w, 3] -> logits of text and threshold, [n, h, w] each.
+
+    The parameters are a detector's, under the same names, and those of `THRESHOLD_HEAD`, a second
+    head of the same form (section 3 of the paper).
+    """
+
+    spec: DetectorSpec
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """The normalised image -> both maps before the sigmoid, float32."""
+        stages = LCNet(self.spec.backbone, dtype=self.dtype)(x.astype(self.dtype))
+        neck = RepLKFPN(self.spec.neck_features, self.spec.neck_kernel_size, dtype=self.dtype)
+        features = neck(stages)
+        text = DBHead(dtype=self.dtype)(features)
+        threshold = DBHead(dtype=self.dtype, name=THRESHOLD_HEAD)(features)
+        return text.astype(jnp.float32), threshold.astype(jnp.float32)
+
+
+def init_threshold_head(key: jax.Array, spec: DetectorSpec) -> dict[str, Any]:
+    """Fresh parameters of `THRESHOLD_HEAD`, by which every threshold is 1/2 whatever the features.
+
+    Args:
+        key: Of the random numbers.
+        spec: The detector's.
+    """
+    channels = spec.neck_features // 4 * len(spec.backbone.stages)
+    drawn = DBHead().init(key, jnp.zeros((1, 8, 8, channels)))["params"]
+    params = jax.tree.map(np.array, drawn)
+    params["Pointwise_1"]["Dense_0"]["kernel"][:] = 0.0
+    return params

@@ -248,8 +248,9 @@ def _resume(
 
 
 def _score(figures: Mapping[str, Any]) -> tuple[float, float]:
-    """Accuracy first; among equals the fewer wrong characters."""
-    return figures["accuracy"] or 0.0, -(figures.get("character_error_rate") or 0.0)
+    """Accuracy first (of a detection, the f-score); among equals the fewer wrong characters."""
+    judged = figures["accuracy"] if "accuracy" in figures else figures["f_score"]
+    return judged or 0.0, -(figures.get("character_error_rate") or 0.0)
 
 
 def _agreed(stop: bool) -> bool:

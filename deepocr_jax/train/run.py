@@ -25,7 +25,8 @@ class Task:
         batches: (first step, step after the last) -> this process's rows of each part of each
             step.
         steps_per_epoch: Steps that take every sample once.
-        evaluate: Variables -> figures, "accuracy" among them; None: there is nothing to judge by.
+        evaluate: Variables -> figures, "accuracy" or "f_score" among them; None: there is nothing
+            to judge by.
         save_model: (variables, folder) writes a model that others can read.
         fingerprint: Of the data, the beginning and the options; a run goes on only under its own.
     """

@@ -17,6 +17,7 @@ from jax import lax
 
 from deepocr_jax.errors import ParameterValueError
 from deepocr_jax.models.score_maps import STRIDE
+from deepocr_jax.train.page_tiles import join_tiles, make_tiles, nearest_shapes
 
 TILE = 16
 
@@ -184,23 +185,6 @@ def _norms(vectors: jax.Array) -> jax.Array:
     return jnp.sqrt(jnp.sum(vectors * vectors, axis=-1))
 
 
-def _neighbours(
-    bounds: jax.Array, cells: _Cells, corners: jax.Array, count: int
-) -> tuple[jax.Array, jax.Array]:
-    """For tiles with corners [t, 2] (x, y): the nearest cells that touch them.
-
-    Returns:
-        Numbers [t, count] of cells, and whether they are any [t, count].
-    """
-    low, high = bounds[:, :2], bounds[:, 2:]
-    touches = (low < corners[:, None] + TILE) & (high > corners[:, None])
-    touches = touches.all(axis=-1) & cells.exists
-    offset = corners[:, None] + TILE / 2 - jnp.stack([cells.x, cells.y], axis=1)
-    nearness = jnp.where(touches, -jnp.sum(offset * offset, axis=-1), -jnp.inf)
-    values, numbers = lax.top_k(nearness, min(count, nearness.shape[1]))
-    return numbers, jnp.isfinite(values)
-
-
 class _Found(NamedTuple):
     """What the tiles' pixels have seen so far; every field [t, TILE * TILE]."""
 
@@ -220,13 +204,11 @@ def _page_targets(
     options: TargetOptions,
 ) -> Targets:
     cells, bounds = _cells(quads, words, visible, options)
-    rows, cols = shape[0] // TILE, shape[1] // TILE
-    top, left = jnp.meshgrid(jnp.arange(rows) * TILE, jnp.arange(cols) * TILE, indexing="ij")
-    corners = jnp.stack([left.ravel(), top.ravel()], axis=1).astype(jnp.float32)
-    numbers, real = _neighbours(bounds, cells, corners, options.max_neighbours)
-    down, right = jnp.meshgrid(jnp.arange(TILE), jnp.arange(TILE), indexing="ij")
-    x = corners[:, :1] + right.ravel() + 0.5
-    y = corners[:, 1:] + down.ravel() + 0.5
+    corners, x, y = make_tiles(shape, TILE)
+    centres = jnp.stack([cells.x, cells.y], axis=1)
+    numbers, real = nearest_shapes(
+        corners, TILE, bounds, centres, cells.exists, options.max_neighbours
+    )
 
     def look(found: _Found, nearby: tuple[jax.Array, jax.Array]) -> tuple[_Found, None]:
         number, is_real = nearby
@@ -238,12 +220,10 @@ def _page_targets(
     start = _Found(far, far, far, none, none, jnp.zeros(x.shape, bool))
     found, _ = lax.scan(look, start, (numbers.T, real.T))
 
-    def untiled(values: jax.Array) -> jax.Array:
-        return values.reshape(rows, cols, TILE, TILE).swapaxes(1, 2).reshape(shape)
-
     scores = [jnp.exp(-0.5 * found.character), jnp.exp(-0.5 * found.link)]
-    maps = jnp.stack([untiled(v) for v in (*scores, found.sin, found.cos)], axis=-1)
-    return Targets(maps, 1.0 - untiled(found.ignored))
+    channels = (*scores, found.sin, found.cos)
+    maps = jnp.stack([join_tiles(v, shape, TILE) for v in channels], axis=-1)
+    return Targets(maps, 1.0 - join_tiles(found.ignored, shape, TILE))
 
 
 def _look(

@@ -17,20 +17,11 @@ from deepocr_jax.postprocess.score_map_words import ScoreMapParams, find_words
 from deepocr_jax.preprocess import normalize
 from deepocr_jax.train.loop import on_device, train
 from deepocr_jax.train.optimizer import OptimizerOptions
+from deepocr_jax.train.page_task import EpochOptions, LabelledParts, make_page_task
+from deepocr_jax.train.pages import LABELLED, SYNTHETIC, PageSource, count_steps
 from deepocr_jax.train.run import RunOptions
-from deepocr_jax.train.score_map_task import (
-    EpochOptions,
-    begin_score_maps,
-    make_score_map_task,
-)
-from deepocr_jax.train.score_maps import (
-    LABELLED,
-    SYNTHETIC,
-    PageSource,
-    ScoreMapOptions,
-    count_steps,
-    make_score_map_losses,
-)
+from deepocr_jax.train.score_map_task import begin_score_maps, score_map_learner
+from deepocr_jax.train.score_maps import ScoreMapOptions, make_score_map_losses
 from deepocr_jax.train.step import StepOptions
 
 SIDE = 128
@@ -64,7 +55,7 @@ def source_of(*pages):
 def test_a_page_is_learnt_by_heart(model, page, tmp_path):
     assert len(np.unique(page.words)) > 5
     source = source_of(page)
-    task = make_score_map_task(model, source, ScoreMapOptions(), EpochOptions(100, 1))
+    task = make_page_task(score_map_learner(model, ScoreMapOptions()), source, EpochOptions(100, 1))
     optimizer = OptimizerOptions(
         "adamw", 5e-3, gradient_clip=1.0, schedule="cosine", warmup_steps=10
     )
@@ -97,13 +88,14 @@ def test_batches_begin_where_a_run_was_cut_off(model, page):
         return ({"step": np.array([10 * step])} for step in range(start, stop))
 
     source = source_of(page, page)
-    plain = make_score_map_task(model, source, ScoreMapOptions(), EpochOptions(9))
+    learner = score_map_learner(model, ScoreMapOptions())
+    plain = make_page_task(learner, source, EpochOptions(9))
     batches = list(plain.batches(3, 5))
     assert plain.parts == (SYNTHETIC,) and [b["step"][0] for b in batches] == [3, 4]
     assert all(len(b["mask"]) == 2 * jax.local_device_count() for b in batches)
     ids = np.concatenate([b["image_id"] for b in plain.batches(0, 5)])
     assert len(set(ids.tolist())) == len(ids)
-    mixed = make_score_map_task(model, source, ScoreMapOptions(), EpochOptions(9), others, "x")
+    mixed = make_page_task(learner, source, EpochOptions(9), LabelledParts(others, 1, "x"))
     assert mixed.parts == (SYNTHETIC, LABELLED)
     assert [int(b["step"][0]) for b in mixed.batches(3, 5)] == [3, 30, 4, 40]
     assert mixed.fingerprint != plain.fingerprint
