@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from deepocr_jax.dl_model import load_model
+from deepocr_jax.dl_model import ORIENTATION_MODEL, load_model
 from deepocr_jax.errors import ImageBatchError, ImageFormatError, UnknownParameterError
 from deepocr_jax.handle import DeepOCR, check_mode, make_handle, page_settings
 from deepocr_jax.handle_parameters import GETTERS, SETTERS, check_component
@@ -16,9 +16,6 @@ from deepocr_jax.parameters import Parameters
 from deepocr_jax.pretrained import load_pretrained, model_cache_dir
 from deepocr_jax.streaming import ImageSource, read_stream
 from deepocr_jax.types import DeepOCRResult
-
-ORIENTATION_MODEL = "ppocr_mobile_v2_orientation"
-
 
 # --- create ------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from deepocr_jax.models.head import change_head
 from deepocr_jax.models.registry import spec_from_dict, task_of
 from deepocr_jax.own_models import OWN_MODELS, load_own
 from deepocr_jax.pretrained import load_pretrained, model_cache_dir
-from deepocr_jax.training_parameters import TrainingParameters
+from deepocr_jax.training_parameters import DETECTION_TRAINING, TrainingParameters
 from deepocr_jax.types import Boxes, CharCandidates, DLResult
 
 # Names of published models -> the graph they come from. The first two name the current defaults.
@@ -31,6 +31,8 @@ MODEL_NAMES: dict[str, str] = {
     "ppocrv6_small_recognition": "ppocrv6_small_recognition",
     "ppocr_mobile_v2_orientation": "ppocr_mobile_v2_orientation",
 }
+# Which way up a line stands; beside every detector whose boxes do not say so.
+ORIENTATION_MODEL = "ppocr_mobile_v2_orientation"
 # A short name means the detector or the recognizer of that family, by the component it is set as.
 FAMILIES = ("ppocrv6_small",)
 KIND_SUFFIX = {"ocr_detection": "_detection", "ocr_recognition": "_recognition"}
@@ -62,7 +64,10 @@ def read_dl_model(name_or_path: str | os.PathLike[str]) -> DLModel:
         ModelFileError: Neither a known name nor a model's folder, or the folder is damaged.
         WeightsError: The package with the published weights is missing.
     """
-    return DLModel(load_model(name_or_path))
+    checkpoint = load_model(name_or_path)
+    if task_of(checkpoint.kind) == "ocr_detection":
+        return DLModel(checkpoint, DETECTION_TRAINING)
+    return DLModel(checkpoint)
 
 
 def load_model(source: "str | os.PathLike[str] | DLModel", kind: str = "") -> ModelCheckpoint:

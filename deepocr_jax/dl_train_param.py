@@ -26,6 +26,14 @@ RECOGNITION_AUGMENTATION = AugmentOptions(
     noise=10.0,
     compression=0.4,
 )
+# Of the parts of pages that a detector learns from; `stretch` changes a page's scale.
+PAGE_AUGMENTATION = AugmentOptions(
+    augmentation_percentage=100.0,
+    brightness_variation=0.15,
+    contrast_variation=0.3,
+    rotate_range=8.0,
+    stretch=0.4,
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +44,7 @@ class DLTrainParam:
     evaluation_interval_epochs: int
     enable_display: bool
     random_seed: int
-    augment: AugmentOptions
+    augment: AugmentOptions | None
     change: tuple[tuple[str, tuple[int, ...], tuple[float, ...]], ...]
     serialize: tuple[str, ...]
     evaluate_before_train: bool
@@ -55,6 +63,8 @@ class DLTrainParam:
     pipeline: str
     workers: int
     save_interval_s: float
+    part_side: int
+    page_side: int
 
 
 def create_dl_train_param(
@@ -81,6 +91,8 @@ def create_dl_train_param(
     pipeline: str = "threads",
     workers: int = 2,
     save_interval_s: float = 60.0,
+    part_side: int = 512,
+    page_side: int = 1024,
 ) -> DLTrainParam:
     """Options of a training.
 
@@ -90,8 +102,9 @@ def create_dl_train_param(
         enable_display: Whether a progress bar is shown.
         random_seed: Of the order of the samples and of augmentation; equal seeds give equal
             parameters, bit for bit, on the same machine.
-        augment: Random changes of the samples; None: those of `RECOGNITION_AUGMENTATION`; {} for
-            none at all.
+        augment: Random changes of the samples; None: those of `RECOGNITION_AUGMENTATION`, or of
+            `PAGE_AUGMENTATION` for a detector, whose pages change their brightness, contrast,
+            saturation, direction (`rotate_range`) and scale (`stretch`); {} for none at all.
         change: (parameter, epochs, values) of "learning_rate" and "weight_prior": from each epoch
             (counted from 0) on the parameter has the value beside it.
         serialize: Which models are written into `workdir`: "best" (of the evaluations; the last,
@@ -118,6 +131,12 @@ def create_dl_train_param(
         pipeline: "threads" or "tf.data".
         workers: Threads that make batches.
         save_interval_s: Most seconds between two saved states.
+        part_side: Side of the parts of pages that a detector learns from, in pixels, a multiple
+            of 32.
+        page_side: The longer side that a page is scaled to for a detector, as
+            `detection_image_size` for reading. This and `part_side` are for detectors alone;
+            `update_batch_statistics`, `repeats`, `rehearsal_weight`, `distillation_weight`,
+            `pipeline` and `workers` are for recognition alone.
 
     Raises:
         ParameterValueError: A value is of the wrong type or out of its range.
@@ -132,6 +151,8 @@ def create_dl_train_param(
         num_epochs=num_epochs,
         evaluation_interval_epochs=evaluation_interval_epochs,
         repeats=repeats,
+        part_side=part_side,
+        page_side=page_side,
     )
     _check_shares(
         warmup_share=warmup_share,
@@ -139,9 +160,7 @@ def create_dl_train_param(
         rehearsal_share=rehearsal_share,
         pretrained_share=pretrained_share,
     )
-    if augment is None:
-        augment = RECOGNITION_AUGMENTATION
-    elif not isinstance(augment, AugmentOptions):
+    if augment is not None and not isinstance(augment, AugmentOptions):
         augment = parse_augmentation(augment)
     return DLTrainParam(
         num_epochs=num_epochs,
@@ -167,6 +186,8 @@ def create_dl_train_param(
         pipeline=pipeline,
         workers=workers,
         save_interval_s=save_interval_s,
+        part_side=part_side,
+        page_side=page_side,
     )
 
 

@@ -1,59 +1,40 @@
 """Training of DL models on datasets of one's own."""
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import numpy as np
 
 from deepocr_jax.batch_schedule import BatchOptions, make_encoder
-from deepocr_jax.checkpoint import ModelCheckpoint, read_checkpoint
+from deepocr_jax.checkpoint import ModelCheckpoint
 from deepocr_jax.data.mixtures import MixedSource
 from deepocr_jax.data.plans import BatchPlan
 from deepocr_jax.data.sources import ArraySource, DatasetSource
 from deepocr_jax.data.streams import make_batch
 from deepocr_jax.data.word_crops import scale_crop
+from deepocr_jax.dl_detection_training import train_detection, train_detection_batch
 from deepocr_jax.dl_model import DLModel
-from deepocr_jax.dl_train_param import DLTrainParam
-from deepocr_jax.errors import ModelFileError, ParameterValueError, TrainingDivergedError
+from deepocr_jax.dl_train_param import RECOGNITION_AUGMENTATION, DLTrainParam
+from deepocr_jax.dl_training_run import (
+    BatchSession,
+    DLTrainOutcome,
+    check_start,
+    rows_of_batch,
+    run_training,
+)
+from deepocr_jax.errors import ParameterValueError
 from deepocr_jax.image import as_rgb
-from deepocr_jax.infer.compiled import keep_programs
-from deepocr_jax.infer.programs import compiler_options, enable_compilation_cache
-from deepocr_jax.models.registry import spec_from_dict
-from deepocr_jax.pretrained import model_cache_dir
+from deepocr_jax.models.registry import spec_from_dict, task_of
 from deepocr_jax.synth.text_lines import RenderedSource
 from deepocr_jax.synth.vocabulary import PRINTABLE_ASCII
-from deepocr_jax.train.loop import STATES_DIR, Outcome, on_device, train
-from deepocr_jax.train.optimizer import OptimizerOptions, hyperparameters
+from deepocr_jax.train.pages import PageSource
 from deepocr_jax.train.recognition import DATASET, RecognitionOptions, make_recognition_losses
-from deepocr_jax.train.run import RunOptions, Task
-from deepocr_jax.train.state import init_state, variables_of
-from deepocr_jax.train.step import ParallelStep, StepOptions
-from deepocr_jax.train.watchers import usual_watchers
 from deepocr_jax.training import make_recognition_task, with_variables
-from deepocr_jax.training_parameters import TrainingParameters
 from deepocr_jax.types import CropSource, DLDataset
 
+__all__ = ["DLTrainOutcome", "train_dl_model", "train_dl_model_batch"]
+
 RENDERED_CROPS = 20_000
-
-
-class DLTrainOutcome(NamedTuple):
-    """What `train_dl_model` gives.
-
-    Attributes:
-        train_results: The loss by step: [step, total loss], thinned out.
-        train_infos: Of each epoch: `epoch` (from 1), `mean_loss`, `time` in seconds.
-        evaluation_infos: Of each evaluation: `epoch` and the figures on the validation split.
-        finished: False where the run was asked to stop; "resume" goes on with it.
-    """
-
-    train_results: list[list[float]]
-    train_infos: list[dict[str, Any]]
-    evaluation_infos: list[dict[str, Any]]
-    finished: bool
 
 
 def train_dl_model(
@@ -61,24 +42,27 @@ def train_dl_model(
     model: DLModel,
     train_param: DLTrainParam,
     start_epoch: int | str = 0,
-    rehearsal: DLDataset | CropSource | None = None,
+    rehearsal: DLDataset | CropSource | PageSource | None = None,
     synthetic: CropSource | None = None,
 ) -> DLTrainOutcome:
-    """Trains a recognition model on the split "train" of a dataset.
+    """Trains a model on the split "train" of a dataset.
 
     The model has then the parameters of the best evaluation on the split "validation", or, where
-    there is no such split, those of the end.
+    there is no such split, those of the end. A detector learns from parts of the pages, scaled,
+    turned and toned by chance; one by score maps needs the texts of the boxes, one of text regions
+    the boxes alone, and it then finds what the boxes are around: words or lines.
 
     Args:
-        dataset: A recognition dataset with splits, preprocessed or not.
-        model: Of type "ocr_recognition"; its learning rate, batch size and so on are what
-            `set_dl_model_param` made them.
+        dataset: With splits, preprocessed or not: a recognition dataset for a model of type
+            "ocr_recognition", whole images with rotated boxes for one of type "ocr_detection".
+        model: Its learning rate, batch size and so on are what `set_dl_model_param` made them.
         train_param: From `create_dl_train_param`.
         start_epoch: 0, or "resume" to go on with what `workdir` holds (from the beginning where it
             holds nothing).
-        rehearsal: The old domain: a recognition dataset or a source of crops; None: text rendered
-            with free fonts. Used where `rehearsal_share` is not 0.
-        synthetic: Made crops that are learned from beside the dataset's, such as a
+        rehearsal: The old domain: a dataset of the same form or a source of crops or pages; None:
+            text rendered with free fonts, or synthetic pages. Used where `rehearsal_share` is
+            not 0.
+        synthetic: Made crops that a recognition model learns from beside the dataset's, such as a
             `synth.displays.DisplaySource`; an epoch takes each once and the dataset's
             `repeats` times.
 
@@ -88,15 +72,39 @@ def train_dl_model(
         ModelFileError: `workdir` holds another run, or one that is not to be resumed.
         TrainingDivergedError: The loss is not finite any more.
     """
-    if start_epoch not in (0, "resume"):
-        raise ParameterValueError(f'start_epoch: expected 0 or "resume", got {start_epoch!r}')
-    checkpoint = _recognizer_of(model)
-    workdir = None if train_param.workdir is None else Path(train_param.workdir)
-    if start_epoch == 0 and workdir is not None and any((workdir / STATES_DIR).glob("*")):
-        raise ModelFileError(
-            f'{workdir} holds a run already; go on with it by start_epoch="resume", or choose '
-            "another folder"
+    check_start(train_param, start_epoch)
+    kind = task_of(model.checkpoint.kind)
+    if kind == "ocr_detection":
+        if synthetic is not None:
+            raise ParameterValueError(
+                "synthetic: crops are for a recognition model; a detector learns from synthetic "
+                "pages by rehearsal_share"
+            )
+        return train_detection(dataset, model, train_param, rehearsal)
+    if kind != "ocr_recognition":
+        raise _other_type(model)
+    if isinstance(rehearsal, PageSource):
+        raise ParameterValueError(
+            "rehearsal: expected a recognition dataset or a source of crops, got pages"
         )
+    return _train_recognition(dataset, model, train_param, rehearsal, synthetic)
+
+
+def _other_type(model: DLModel) -> ParameterValueError:
+    return ParameterValueError(
+        'expected a model of type "ocr_recognition" or "ocr_detection", got '
+        f"{model.checkpoint.kind!r}"
+    )
+
+
+def _train_recognition(
+    dataset: DLDataset,
+    model: DLModel,
+    train_param: DLTrainParam,
+    rehearsal: DLDataset | CropSource | None,
+    synthetic: CropSource | None,
+) -> DLTrainOutcome:
+    checkpoint, share = model.checkpoint, train_param.pretrained_share
     width = model.training.image_width
     source: CropSource = DatasetSource(dataset, "train", width)
     if synthetic is not None:
@@ -106,28 +114,11 @@ def train_dl_model(
     batches = _batch_options(model, train_param)
     old = _rehearsal_source(rehearsal, checkpoint, batches) if batches.rehearsal_rows else None
     task = make_recognition_task(
-        checkpoint,
-        source,
-        batches,
-        _loss_options(model, train_param),
-        validation,
-        old,
-        train_param.pretrained_share,
+        checkpoint, source, batches, _loss_options(model, train_param), validation, old, share
     )
-    outcome = _run(
-        task, run_options(model, train_param, task.steps_per_epoch), train_param, workdir
+    return run_training(
+        task, model, train_param, lambda variables: with_variables(checkpoint, variables, share)
     )
-    _take(model, outcome, workdir, train_param.pretrained_share)
-    history = outcome.history
-    return DLTrainOutcome(history.losses, history.epochs, history.evaluations, outcome.finished)
-
-
-def _recognizer_of(model: DLModel) -> ModelCheckpoint:
-    if model.checkpoint.kind != "ocr_recognition":
-        raise ParameterValueError(
-            f'expected a model of type "ocr_recognition", got {model.checkpoint.kind!r}'
-        )
-    return model.checkpoint
 
 
 def _batch_options(model: DLModel, param: DLTrainParam) -> BatchOptions:
@@ -146,53 +137,12 @@ def _batch_options(model: DLModel, param: DLTrainParam) -> BatchOptions:
 def _loss_options(model: DLModel, param: DLTrainParam) -> RecognitionOptions:
     rehearsed = param.rehearsal_share > 0
     return RecognitionOptions(
-        augmentation=param.augment,
+        augmentation=RECOGNITION_AUGMENTATION if param.augment is None else param.augment,
         precision=model.training.precision,
         update_batch_statistics=param.update_batch_statistics,
         batchnorm_momentum=model.training.batchnorm_momentum,
         rehearsal_weight=param.rehearsal_weight,
         distillation_weight=param.distillation_weight if rehearsed else 0.0,
-    )
-
-
-def optimizer_options(training: TrainingParameters) -> OptimizerOptions:
-    """The optimizer of a model's training parameters, its learning rate constant."""
-    return OptimizerOptions(
-        solver_type=training.solver_type,
-        learning_rate=training.learning_rate,
-        momentum=training.momentum,
-        weight_prior=training.weight_prior,
-        adam_beta1=training.adam_beta1,
-        adam_beta2=training.adam_beta2,
-        adam_epsilon=training.adam_epsilon,
-    )
-
-
-def run_options(model: DLModel, param: DLTrainParam, steps_per_epoch: int) -> RunOptions:
-    """The loop's options from those of a model and a training."""
-    t = model.training
-    changes = [
-        (epoch * steps_per_epoch, name, value)
-        for name, epochs, values in param.change
-        for epoch, value in zip(epochs, values, strict=True)
-    ]
-    optimizer = replace(
-        optimizer_options(t),
-        gradient_clip=param.gradient_clip,
-        schedule=param.schedule,
-        warmup_steps=round(param.warmup_share * param.num_epochs * steps_per_epoch),
-        changes=tuple(changes),
-    )
-    return RunOptions(
-        num_epochs=param.num_epochs,
-        optimizer=optimizer,
-        step=StepOptions(param.average_decay),
-        frozen=param.frozen,
-        seed=param.random_seed,
-        evaluation_interval_epochs=param.evaluation_interval_epochs,
-        evaluate_before_train=param.evaluate_before_train,
-        serialize=param.serialize,
-        save_interval_s=param.save_interval_s,
     )
 
 
@@ -210,23 +160,6 @@ def _rehearsal_source(
     return rehearsal
 
 
-def _run(task: Task, options: RunOptions, param: DLTrainParam, workdir: Path | None) -> Outcome:
-    enable_compilation_cache(model_cache_dir() / "xla")
-    keep_programs(model_cache_dir() / "programs")
-    with usual_watchers(workdir, param.enable_display) as watcher:
-        platform = jax.local_devices()[0].platform
-        return train(task, options, workdir, watcher, compiler_options(platform))
-
-
-def _take(model: DLModel, outcome: Outcome, workdir: Path | None, share: float) -> None:
-    """Gives the model what it has learned."""
-    best = outcome.best
-    if best is None and workdir is not None and (workdir / "best").is_dir():
-        model.checkpoint = read_checkpoint(workdir / "best")
-        return
-    model.checkpoint = with_variables(model.checkpoint, best or outcome.variables, share)
-
-
 def train_dl_model_batch(
     samples: Mapping[str, Any] | Sequence[Mapping[str, Any]], model: DLModel
 ) -> dict[str, float]:
@@ -236,70 +169,55 @@ def train_dl_model_batch(
     starts it afresh.
 
     Args:
-        samples: DLSamples with `image` (a word crop) and `word`.
-        model: Of type "ocr_recognition"; it is changed.
+        samples: DLSamples. For a model of type "ocr_recognition" with `image` (a word crop) and
+            `word`; for one of type "ocr_detection" with `image` (a page or a part of one, at the
+            scale at which it is read) and boxes, by score maps also with their texts.
+        model: It is changed.
 
     Returns:
-        The DLTrainResult: `total_loss`, the mean loss of the samples in nats, and the further
-        losses of the model.
+        The DLTrainResult: `total_loss`, the mean loss of the samples (in nats for a recognition),
+        and the further losses of the model.
 
     Raises:
         ParameterValueError: A sample without image or word, or a word outside the alphabet.
-        DatasetError: A word that is too long for its image.
+        DatasetError: A word that is too long for its image, or a page without boxes.
         TrainingDivergedError: The loss is not finite.
     """
     batch = [samples] if isinstance(samples, Mapping) else list(samples)
+    kind = task_of(model.checkpoint.kind)
+    if kind not in ("ocr_recognition", "ocr_detection"):
+        raise _other_type(model)
+    if not batch:
+        raise ParameterValueError("expected one sample at least, got none")
+    if kind == "ocr_detection":
+        return train_detection_batch(batch, model)
     for number, sample in enumerate(batch):
         if "image" not in sample or not isinstance(sample.get("word"), str):
             raise ParameterValueError(
                 f"sample {number}: expected the keys image and word, got {sorted(sample)}"
             )
-    _recognizer_of(model)
-    if not batch:
-        raise ParameterValueError("expected one sample at least, got none")
+    return _train_recognition_batch(batch, model)
+
+
+def _train_recognition_batch(
+    samples: Sequence[Mapping[str, Any]], model: DLModel
+) -> dict[str, float]:
     session = model.session
-    if not isinstance(session, _BatchSession) or not session.fits(model):
-        session = model.session = _BatchSession(model)
-    return session.step(batch, model)
-
-
-class _BatchSession:
-    """What `train_dl_model_batch` keeps between its calls: the state and the compiled step."""
-
-    def __init__(self, model: DLModel) -> None:
-        self.training, self.checkpoint = model.training, model.checkpoint
-        spec = spec_from_dict(self.checkpoint.kind, self.checkpoint.spec)
-        loss_options = RecognitionOptions(precision=model.training.precision)
-        losses = make_recognition_losses(spec, self.checkpoint.preprocess, loss_options)
-        self.optimizer = optimizer_options(model.training)
-        platform = jax.local_devices()[0].platform
-        self.parallel = ParallelStep(
-            losses, self.optimizer, StepOptions(), compiler_options(platform)
+    if not isinstance(session, BatchSession) or not session.fits(model):
+        checkpoint = model.checkpoint
+        spec = spec_from_dict(checkpoint.kind, checkpoint.spec)
+        options = RecognitionOptions(precision=model.training.precision)
+        loss = make_recognition_losses(spec, checkpoint.preprocess, options)[DATASET]
+        session = model.session = BatchSession(
+            model,
+            DATASET,
+            loss,
+            checkpoint.variables["params"],
+            lambda variables: with_variables(checkpoint, variables),
         )
-        variables = self.checkpoint.variables
-        stats = variables.get("batch_stats", {})
-        self.state = init_state(variables["params"], stats, self.optimizer, 0, average=False)
-        self.encode = make_encoder(self.checkpoint.alphabet)
-
-    def fits(self, model: DLModel) -> bool:
-        """Whether nothing about the model was changed by others."""
-        return model.checkpoint is self.checkpoint and model.training == self.training
-
-    def step(self, samples: list[Mapping[str, Any]], model: DLModel) -> dict[str, float]:
-        """One step; the model gets the new parameters."""
-        width = self.training.image_width
-        crops = [scale_crop(as_rgb(np.asarray(s["image"])), width) for s in samples]
-        source = ArraySource(crops, [s["word"] for s in samples])
-        rows = -(-len(crops) // jax.local_device_count()) * jax.local_device_count()
-        plan = BatchPlan(source.widths, rows, image_width=width)
-        batch = make_batch(plan.plan(0), source, self.encode)
-        hyper = hyperparameters(self.optimizer, 0, 1)
-        rest = {"kept": {}, "hyper": {k: np.float32(v) for k, v in hyper.items()}}
-        parts = [(DATASET, on_device(batch))]
-        self.state, metrics = self.parallel(self.state, parts, rest)
-        result = {name: float(value) for name, value in metrics.items()}
-        if not math.isfinite(result["total_loss"]):
-            raise TrainingDivergedError(int(self.state.step), tuple(range(len(crops))))
-        self.checkpoint = with_variables(self.checkpoint, variables_of(self.state, {}))
-        model.checkpoint = self.checkpoint
-        return result
+    width = model.training.image_width
+    crops = [scale_crop(as_rgb(np.asarray(s["image"])), width) for s in samples]
+    source = ArraySource(crops, [s["word"] for s in samples])
+    plan = BatchPlan(source.widths, rows_of_batch(len(crops)), image_width=width)
+    batch = make_batch(plan.plan(0), source, make_encoder(model.checkpoint.alphabet))
+    return session.step(batch, model)

@@ -56,6 +56,10 @@ class TrainingParameters:
     image_width: int = 640
 
 
+# Of a detector, which sees parts of pages and not words: each is worth dozens of crops.
+DETECTION_TRAINING = TrainingParameters(batch_size=4, learning_rate=2e-4, weight_prior=1e-4)
+
+
 def below_one(name: str, value: Any) -> float:
     """Parser of a share in [0, 1): at 1 nothing would ever change."""
     try:

@@ -148,19 +148,34 @@ def shallow_detector(program_cache):
     return random_model("ocr_detection", spec, (1, 64, 64, 3))
 
 
-@pytest.fixture(scope="session")
-def calm_detector(shallow_detector):
-    """The same with activations near 1, unsure of everything, so that it can learn at once."""
+def calmed(detector):
+    """A detector with activations near 1, unsure of everything, so that it can learn at once."""
     from dataclasses import replace
 
     import jax
 
-    params = jax.tree.map(np.array, shallow_detector.variables["params"])
+    params = jax.tree.map(np.array, detector.variables["params"])
     for level, factor in enumerate((0.01, 0.02, 0.2, 0.3)):
         params["RepLKFPN_0"][f"Pointwise_{level}"]["Dense_0"]["kernel"] *= factor
     params["DBHead_0"]["Pointwise_1"]["Dense_0"]["kernel"] *= 0.1
     params["DBHead_0"]["out_bias"] -= 2
-    return replace(shallow_detector, variables={"params": params})
+    return replace(detector, variables={"params": params})
+
+
+@pytest.fixture(scope="session")
+def calm_detector(shallow_detector):
+    return calmed(shallow_detector)
+
+
+@pytest.fixture(scope="session")
+def least_detector(program_cache):
+    """As few layers as there can be."""
+    from dataclasses import replace
+
+    from deepocr_jax.models.registry import detector_spec
+
+    spec = replace(detector_spec(8, (0, 0, 0, 0), 16), neck_kernel_size=3)
+    return calmed(random_model("ocr_detection", spec, (1, 64, 64, 3)))
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import json
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -24,7 +23,7 @@ from deepocr_jax.train.pages import PageSource
 from deepocr_jax.train.score_map_task import KIND, begin_score_maps
 
 sys.path.insert(0, str(Path(__file__).parent / "train"))
-from toy_pages import ToyPages, dense_page, stack  # noqa: E402
+from toy_pages import ToyPages, dense_page, stack, write_pages  # noqa: E402
 
 SIDE = 128
 
@@ -44,25 +43,8 @@ def toy_source(pages, height, width):
 def files(tmp_path, shallow_detector, monkeypatch):
     """A dataset of six pages and a model that has learned nothing."""
     monkeypatch.setattr(detector_finetuning, "synthetic_source", toy_source)
-    (tmp_path / "images").mkdir()
-    samples = []
-    for number in range(6):
-        page = dense_page(number, side=SIDE, size=15)
-        name = f"{number}.png"
-        cv2.imwrite(str(tmp_path / "images" / name), page.images)
-        boxes = []
-        for word in np.unique(page.words):
-            cells = page.quads[page.words == word].reshape(-1, 2)
-            (x0, y0), (x1, y1) = cells.min(axis=0), cells.max(axis=0)
-            boxes.append([(y0 + y1 - 1) / 2, (x0 + x1 - 1) / 2, 0, (x1 - x0) / 2, (y1 - y0) / 2])
-        lengths = [int(np.sum(page.words == w)) for w in np.unique(page.words)]
-        columns = np.array(boxes).T.tolist()
-        keys = ("row", "col", "phi", "length1", "length2")
-        sample = {"image_id": number, "image_file_name": name, "bbox_label_id": [0] * len(boxes)}
-        sample["label_custom_data"] = [{"text": "x" * n} for n in lengths]
-        samples.append({**sample, **{f"bbox_{k}": c for k, c in zip(keys, columns, strict=True)}})
-    dataset = {"image_dir": "images", "class_ids": [0], "class_names": ["word"], "samples": samples}
-    (tmp_path / "dl_dataset.json").write_text(json.dumps(dataset))
+    dataset = write_pages(tmp_path / "images", 6, SIDE)
+    (tmp_path / "dl_dataset.json").write_text(json.dumps({**dataset, "image_dir": "images"}))
     write_checkpoint(tmp_path / "model", begin_score_maps(shallow_detector))
     return tmp_path
 

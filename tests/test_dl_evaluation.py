@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 from deepocr_jax import dl_evaluation
-from deepocr_jax.dl_evaluation import BOX_KEYS, evaluate_dl_model
+from deepocr_jax.dl_evaluation import BOX_KEYS, SCORES, evaluate_dl_model
 from deepocr_jax.dl_model import DLModel, apply_dl_model
 from deepocr_jax.dl_model_parameters import set_dl_model_param
 from deepocr_jax.errors import DatasetError, ParameterValueError
+from deepocr_jax.infer.pipeline import Page, Word
 
 WIDTHS = [30, 60, 100, 150, 45, 80]
 
@@ -79,7 +80,8 @@ def pages(tmp_path_factory):
         Image.new("RGB", (128, 64), (200, 200, 190)).save(folder / f"{i}.png")
         boxes = {f"bbox_{key}": [b[k] for b in TRUTHS] for k, key in enumerate(BOX_KEYS)}
         entry = {"image_id": i, "image_file_name": f"{i}.png", "split": "test", **boxes}
-        samples.append({**entry, "bbox_label_id": [0, 0, 1]})
+        texts = [{"text": text} for text in ("One", "two", "#")]
+        samples.append({**entry, "bbox_label_id": [0, 0, 1], "label_custom_data": texts})
     classes = {"class_names": ["word", "ignore"], "class_ids": [0, 1]}
     return {"image_dir": str(folder), **classes, "samples": samples}
 
@@ -106,6 +108,8 @@ def test_boxes_are_matched_page_by_page(pages, tiny_detector, monkeypatch, at_on
     (scores,) = figures["thresholds"]
     assert figures["images"] == 2 and scores["iou_threshold"] == 0.5
     assert scores["precision"] == 3 / 4 and scores["recall"] == 3 / 4
+    assert [figures[k] for k in SCORES] == [scores[k] for k in SCORES]
+    assert "end_to_end" not in figures
 
 
 def test_thresholds_are_as_asked(pages, tiny_detector, monkeypatch):
@@ -120,3 +124,52 @@ def test_a_detector_is_applied_to_the_pages(pages, tiny_detector):
     figures = evaluate_dl_model(pages, DLModel(tiny_detector))
     (scores,) = figures["thresholds"]
     assert figures["images"] == 2 and 0 <= scores["recall"] <= 1
+
+
+def test_one_threshold_and_texts_that_nobody_can_read(pages, tiny_detector, monkeypatch):
+    finding(monkeypatch, [[TRUTHS[0]], [TRUTHS[0]]])
+    samples = [{**s, "label_custom_data": [{"text": t} for t in ("One", "###", "#")]} for s in
+               pages["samples"]]  # fmt: skip
+    figures = evaluate_dl_model(
+        {**pages, "samples": samples}, DLModel(tiny_detector), iou_threshold=0.6
+    )
+    assert figures["recall"] == figures["precision"] == 1.0
+    assert figures["thresholds"][0]["iou_threshold"] == 0.6
+
+
+@pytest.mark.pretrained
+def test_end_to_end_counts_words_found_and_read(pages, tiny_detector, tiny_recognizer, monkeypatch):
+    found = [[(TRUTHS[0], "one"), (TRUTHS[1], "two")], [(TRUTHS[1], "to")]]
+
+    def read(packs, nets, settings, pool):
+        assert nets.detector and nets.recognizer and nets.orientation
+        for pack in packs:
+            assert len(pack) == 2 and pack[0].shape == (64, 128, 3)
+            yield [Page(None, [Word(np.array(b), text) for b, text in words]) for words in found]
+
+    monkeypatch.setattr(dl_evaluation, "read_packs", read)
+    figures = evaluate_dl_model(
+        pages, DLModel(tiny_detector), recognition_model=DLModel(tiny_recognizer)
+    )
+    assert figures["recall"] == 3 / 4 and figures["precision"] == 1.0
+    assert figures["end_to_end"] == {"precision": 1 / 3, "recall": 1 / 4, "f_score": 2 / 7}
+    assert figures["end_to_end_caseless"]["recall"] == 2 / 4
+
+
+@pytest.mark.pretrained
+def test_a_detector_and_a_recognizer_are_applied(pages, tiny_detector, tiny_recognizer):
+    figures = evaluate_dl_model(
+        pages, DLModel(tiny_detector), recognition_model=DLModel(tiny_recognizer)
+    )
+    assert figures["images"] == 2 and figures["end_to_end"]["recall"] == 0
+
+
+def test_end_to_end_needs_texts_and_a_detector(words, pages, recognizer, tiny_detector):
+    bare = [{k: v for k, v in s.items() if k != "label_custom_data"} for s in pages["samples"]]
+    detector = DLModel(tiny_detector)
+    with pytest.raises(DatasetError, match="a text for each box"):
+        evaluate_dl_model({**pages, "samples": bare}, detector, recognition_model=recognizer)
+    with pytest.raises(ParameterValueError, match="reads itself"):
+        evaluate_dl_model(words, recognizer, recognition_model=recognizer)
+    with pytest.raises(DatasetError, match="read_dl_dataset_ocr_detection"):
+        evaluate_dl_model(words, detector)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -116,9 +118,19 @@ def test_a_word_outside_the_alphabet_is_named(dataset, model):
         train_dl_model({**dataset, "samples": samples}, model, create_dl_train_param(1, **QUIET))
 
 
-def test_a_detector_is_refused(dataset, tiny_detector):
-    with pytest.raises(ParameterValueError, match="ocr_recognition"):
-        train_dl_model(dataset, DLModel(tiny_detector), create_dl_train_param(1, **QUIET))
+def test_other_models_and_datasets_are_refused(dataset, model, tiny_recognizer):
+    other = DLModel(replace(tiny_recognizer, kind="ocr_orientation"))
+    param = create_dl_train_param(1, **QUIET)
+    with pytest.raises(ParameterValueError, match="'ocr_orientation'"):
+        train_dl_model(dataset, other, param)
+    with pytest.raises(ParameterValueError, match="'ocr_orientation'"):
+        train_dl_model_batch({"image": np.zeros((48, 48, 3), np.uint8), "word": "A"}, other)
+    pages = {
+        **dataset,
+        "samples": [{k: v for k, v in dataset["samples"][0].items() if k != "word"}],
+    }
+    with pytest.raises(DatasetError, match="read_dl_dataset_ocr_recognition"):
+        train_dl_model(pages, model, param)
 
 
 def test_single_batches_overfit_eight_crops(model, rendered):

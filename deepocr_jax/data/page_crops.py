@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any, cast
 
@@ -35,6 +35,9 @@ class PageCropOptions:
         brightness_variation: Largest change of the brightness, as a share of the full range.
         contrast_variation: Largest factor by which the contrast changes, less one.
         characters: Room for those of a part.
+        saturation_variation: Largest change of the saturation, in [0, 1].
+        augmentation_percentage: Share of the parts that are changed; the others are at the scale
+            for reading, upright, in their own colours.
     """
 
     side: int = 512
@@ -44,6 +47,8 @@ class PageCropOptions:
     brightness_variation: float = 0.15
     contrast_variation: float = 0.3
     characters: int = 2048
+    saturation_variation: float = 0.0
+    augmentation_percentage: float = 100.0
 
 
 class PageCrops:
@@ -57,7 +62,7 @@ class PageCrops:
     def __init__(
         self,
         dataset: DLDataset,
-        split: str,
+        split: str | None,
         options: PageCropOptions,
         seed: int = 0,
         by_character: bool = True,
@@ -66,7 +71,7 @@ class PageCrops:
 
         Args:
             dataset: A detection dataset: whole images with rotated boxes.
-            split: Of the samples that are taken.
+            split: Of the samples that are taken; None: all of them.
             options: How parts are taken.
             seed: Of everything random.
             by_character: Whether boxes are cut into the cells of their characters, which takes
@@ -80,7 +85,8 @@ class PageCrops:
             raise ParameterValueError(f"side: expected a multiple of 32, got {options.side!r}")
         dataset, _ = read_dl_dataset_ocr_detection(dataset)
         self._dataset = cast(Mapping[str, Any], dataset)
-        self._samples = [s for s in self._dataset["samples"] if s.get("split") == split]
+        samples = self._dataset["samples"]
+        self._samples = [s for s in samples if split is None or s.get("split") == split]
         if not self._samples:
             raise DatasetError(
                 f"no sample has split == {split!r}; split_dl_dataset makes the splits"
@@ -132,8 +138,12 @@ class PageCrops:
         index = int(order[place])
         image, quads, words, visible = self._page(index)
         random = np.random.default_rng([self._seed, epoch, place, 1])
-        matrix = self._view(random, image.shape, quads)
-        side = self._options.side
+        options = self._options
+        if options.augmentation_percentage < 100:
+            chosen = 100 * random.uniform() < options.augmentation_percentage
+            options = options if chosen else _unchanged(options)
+        matrix = _view(random, image.shape, quads, options)
+        side = options.side
         picture = cv2.warpAffine(
             image, matrix, (side, side), flags=cv2.INTER_AREA, borderValue=_GRAY
         )
@@ -141,7 +151,7 @@ class PageCrops:
         seen = (quads - 0.5) @ matrix[:, :2].T + matrix[:, 2] + 0.5
         cells = _cells(seen.astype(np.float32), words, visible, side, self._options.characters)
         image_id = np.asarray(self._samples[index]["image_id"])
-        return {"images": self._toned(random, picture), **cells, "image_id": image_id}
+        return {"images": _toned(random, picture, options), **cells, "image_id": image_id}
 
     def _load(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """A page scaled as for reading; cells [k, 4, 2], words [k], visible [k]."""
@@ -155,30 +165,39 @@ class PageCrops:
         factors = np.array([size[0] / image.shape[1], size[1] / image.shape[0]])
         return scaled, quads * factors, words, visible
 
-    def _view(
-        self, random: np.random.Generator, shape: tuple[int, ...], quads: np.ndarray
-    ) -> np.ndarray:
-        """From the page to the part, both with pixel centres at whole numbers: [2, 3]."""
-        o = self._options
-        scale = (1 + o.scale_variation) ** random.uniform(-1, 1)
-        angle = np.deg2rad(random.uniform(-o.rotate_range, o.rotate_range))
-        if len(quads):  # around some text, so that few parts are empty
-            centre = quads[int(random.integers(len(quads)))].mean(axis=0)
-        else:
-            centre = random.uniform(0, 1, 2) * shape[1::-1]
-        target = o.side * random.uniform(0.2, 0.8, 2)
-        cos, sin = scale * np.cos(angle), scale * np.sin(angle)
-        turn = np.array([[cos, sin], [-sin, cos]])
-        return np.column_stack([turn, target - 0.5 - turn @ (centre - 0.5)])
 
-    def _toned(self, random: np.random.Generator, image: np.ndarray) -> np.ndarray:
-        o = self._options
-        contrast = (1 + o.contrast_variation) ** random.uniform(-1, 1)
-        shift = 255 * random.uniform(-o.brightness_variation, o.brightness_variation)
-        toned = (image.astype(np.float32) - 127.5) * np.float32(contrast) + np.float32(
-            127.5 + shift
-        )
-        return np.clip(np.rint(toned), 0, 255).astype(np.uint8)
+def _unchanged(options: PageCropOptions) -> PageCropOptions:
+    """The same parts without random changes."""
+    names = [f.name for f in fields(options) if f.name.endswith(("_variation", "_range"))]
+    return replace(options, **dict.fromkeys(names, 0.0))
+
+
+def _view(
+    random: np.random.Generator, shape: tuple[int, ...], quads: np.ndarray, o: PageCropOptions
+) -> np.ndarray:
+    """From the page to the part, both with pixel centres at whole numbers: [2, 3]."""
+    scale = (1 + o.scale_variation) ** random.uniform(-1, 1)
+    angle = np.deg2rad(random.uniform(-o.rotate_range, o.rotate_range))
+    if len(quads):  # around some text, so that few parts are empty
+        centre = quads[int(random.integers(len(quads)))].mean(axis=0)
+    else:
+        centre = random.uniform(0, 1, 2) * shape[1::-1]
+    target = o.side * random.uniform(0.2, 0.8, 2)
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    turn = np.array([[cos, sin], [-sin, cos]])
+    return np.column_stack([turn, target - 0.5 - turn @ (centre - 0.5)])
+
+
+def _toned(random: np.random.Generator, image: np.ndarray, o: PageCropOptions) -> np.ndarray:
+    contrast = (1 + o.contrast_variation) ** random.uniform(-1, 1)
+    shift = 255 * random.uniform(-o.brightness_variation, o.brightness_variation)
+    colours = image.astype(np.float32)
+    if o.saturation_variation:
+        gray = cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY)[..., None]
+        factor = 1 + random.uniform(-o.saturation_variation, o.saturation_variation)
+        colours = gray + np.float32(factor) * (colours - gray)
+    toned = (colours - 127.5) * np.float32(contrast) + np.float32(127.5 + shift)
+    return np.clip(np.rint(toned), 0, 255).astype(np.uint8)
 
 
 def check_page(sample: Mapping[str, Any], by_character: bool) -> None:

@@ -77,3 +77,26 @@ def stack(*pages):
         np.stack([padded(p.codes, 0) for p in pages]),
         np.stack([padded(p.visible, False) for p in pages]),
     )
+
+
+def write_pages(folder, count, side):
+    """Pages as images in a new folder, and the dataset of their words."""
+    folder.mkdir()
+    samples = []
+    for number in range(count):
+        page = dense_page(number, side=side, size=15)
+        name = f"{number}.png"
+        cv2.imwrite(str(folder / name), page.images)
+        boxes, texts = [], []
+        for word in np.unique(page.words):
+            cells = page.quads[page.words == word].reshape(-1, 2)
+            (x0, y0), (x1, y1) = cells.min(axis=0), cells.max(axis=0)
+            boxes.append([(y0 + y1 - 1) / 2, (x0 + x1 - 1) / 2, 0, (x1 - x0) / 2, (y1 - y0) / 2])
+            texts.append({"text": "x" * int(np.sum(page.words == word))})
+        columns = np.array(boxes).T.tolist()
+        keys = ("row", "col", "phi", "length1", "length2")
+        sample = {"image_id": number, "image_file_name": name, "bbox_label_id": [0] * len(boxes)}
+        sample |= {f"bbox_{k}": c for k, c in zip(keys, columns, strict=True)}
+        samples.append({**sample, "label_custom_data": texts})
+    classes = {"class_ids": [0], "class_names": ["word"]}
+    return {"image_dir": str(folder), **classes, "samples": samples}
