@@ -1,4 +1,4 @@
-"""Trains a detector by score maps after a configuration: on synthetic pages, or on labelled ones.
+"""Trains a detector after a configuration: by score maps on synthetic pages, or on labelled ones.
 
     python tools/train_detector.py --config configs/pretrain_score_maps.py --workdir=DIR
     python tools/train_detector.py --config configs/finetune_detection.py \
