@@ -1,16 +1,16 @@
 """Training of detectors, of either kind, on datasets of one's own."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, cast
 
 import jax
 import numpy as np
 
-from deepocr_jax.augment.options import AugmentOptions
 from deepocr_jax.checkpoint import ModelCheckpoint, write_checkpoint
 from deepocr_jax.data.classes import WORD
-from deepocr_jax.data.page_crops import PageCropOptions, PageCrops, check_page, page_cells
+from deepocr_jax.data.page_augmentation import page_options
+from deepocr_jax.data.page_crops import PageCrops, check_page, page_cells
 from deepocr_jax.detector_training import synthetic_source
 from deepocr_jax.dl_evaluation import evaluate_dl_model
 from deepocr_jax.dl_model import DLModel
@@ -37,8 +37,6 @@ from deepocr_jax.training import with_variables
 from deepocr_jax.types import CropSource, DLDataset
 
 FIGURES = ("precision", "recall", "f_score")
-# Changes that a word crop can bear and a part of a page has not.
-CROPS_ONLY = ("remove_pixel", "perspective", "blur", "noise", "compression")
 # Sides of a canvas are multiples of this, and room for cells is made by so many.
 SIDE_STEP, ROOM_STEP = 32, 256
 
@@ -52,7 +50,8 @@ def train_detection(
     """Trains a detector; see `train_dl_model`."""
     learner = page_learner(model.checkpoint, model.training.precision, param.random_seed)
     by_character = needs_characters(model.checkpoint)
-    options = page_crop_options(param)
+    changes = PAGE_AUGMENTATION if param.augment is None else param.augment
+    options = page_options(changes, param.part_side, param.page_side)
     crops = PageCrops(dataset, "train", options, param.random_seed, by_character)
     size, multiplier = model.training.batch_size, model.training.batch_size_multiplier
     old_rows = round(size * param.rehearsal_share)
@@ -101,34 +100,6 @@ def train_detection(
         fingerprint=f"{task.fingerprint} {param.pretrained_share}",
     )
     return run_training(task, model, param, learned)
-
-
-def page_crop_options(param: DLTrainParam) -> PageCropOptions:
-    """How parts of pages are taken, after the options of a training.
-
-    Raises:
-        ParameterValueError: The augmentation has a change that is for word crops alone.
-    """
-    changes = PAGE_AUGMENTATION if param.augment is None else param.augment
-    for name in CROPS_ONLY:
-        if getattr(changes, name):
-            raise ParameterValueError(
-                f"augment: {name} is for word crops; pages take {', '.join(_page_changes())}"
-            )
-    return PageCropOptions(
-        side=param.part_side,
-        page_side=param.page_side,
-        scale_variation=changes.stretch,
-        rotate_range=changes.rotate_range,
-        brightness_variation=changes.brightness_variation,
-        contrast_variation=changes.contrast_variation,
-        saturation_variation=changes.saturation_variation,
-        augmentation_percentage=changes.augmentation_percentage,
-    )
-
-
-def _page_changes() -> list[str]:
-    return [f.name for f in fields(AugmentOptions) if f.name not in CROPS_ONLY]
 
 
 def _page_source(rehearsal: Any, rows: int, side: int) -> PageSource:

@@ -5,9 +5,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from deepocr_jax.augment.crops import CANVASES, augment_crops
+from deepocr_jax.augment.crops import CANVASES, augment_crops, check_seed
 from deepocr_jax.augment.options import AugmentOptions
 from deepocr_jax.data.keys import BOX_KEYS_1, BOX_KEYS_2, as_real, is_number
+from deepocr_jax.data.page_augmentation import augment_pages
 from deepocr_jax.data.preprocess import create_dl_preprocess_param
 from deepocr_jax.data.word_checks import (
     FRAME_STEP,
@@ -150,17 +151,19 @@ def augment_dl_samples(
     compression: float = 0.0,
     seed: int = 42,
 ) -> list[DLSample]:
-    """Changes a share of recognition samples at random, as training does; 0 switches a change off.
+    """Changes a share of samples at random, as training does; 0 switches a change off.
 
     Args:
-        samples: Preprocessed recognition samples: `image` uint8 [48, w, 3]. They are not changed.
+        samples: Preprocessed recognition samples: `image` uint8 [48, w, 3]; or pages with rotated
+            boxes, which move with their images. They are not changed.
         augmentation_percentage: Share of the samples that are changed, 0 to 100.
         brightness_variation: Largest change of the brightness, as a share of the full range.
-        rotate_range: Largest rotation in degrees, 0 to 5.
+        rotate_range: Largest rotation in degrees, 0 to 5; of a page 0 to 180.
         remove_pixel: Most pixels that are cut off at each edge, or added by repeating the edge.
         contrast_variation: Largest factor by which the contrast changes, less one.
         saturation_variation: Largest change of the saturation, 0 to 1.
-        stretch: Largest change of the width of the text inside the image, as a share.
+        stretch: Largest change of the width of the text inside the image, as a share; of a page of
+            its scale.
         perspective: Largest displacement of a corner, as a share of the height.
         blur: Largest standard deviation of a Gaussian blur, in pixels.
         noise: Largest standard deviation of Gaussian noise, in gray values.
@@ -169,11 +172,14 @@ def augment_dl_samples(
             sample's position alone.
 
     Returns:
-        New samples; images have the sizes that they had.
+        New samples; images have the sizes that they had. Boxes of a page whose centre has left it
+        are gone; those that are cut by its border are of class `ignore`.
 
     Raises:
-        ParameterValueError: A value is out of its range.
-        DatasetError: A sample is not a preprocessed recognition sample.
+        ParameterValueError: A value is out of its range, or a change is none that pages take (these
+            are brightness, contrast, saturation, rotation and stretch).
+        DatasetError: A sample is neither a preprocessed recognition sample nor a page with boxes,
+            or there are both.
     """
     options = AugmentOptions(
         augmentation_percentage=augmentation_percentage,
@@ -188,6 +194,8 @@ def augment_dl_samples(
         noise=noise,
         compression=compression,
     )
+    if samples and all(BOX_KEYS_2[0] in sample and "word" not in sample for sample in samples):
+        return augment_pages(samples, options, check_seed(seed))
     if rotate_range > MAX_ROTATION_DEG:
         raise ParameterValueError(
             f"rotate_range: expected 0 to {MAX_ROTATION_DEG:g} degrees for word crops, got "
@@ -205,7 +213,7 @@ def _word_image(index: int, sample: Mapping[str, Any]) -> ImageArray:
     if places:
         raise DatasetError(
             f"Expected recognition samples, but sample {index} has {places[0]!r}, which would have "
-            "to move with its image; the augmentation of text detection comes with its training."
+            "to move with its image; pages with rotated boxes are augmented apart from crops."
         )
     image = sample.get("image")
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3:

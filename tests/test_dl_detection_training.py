@@ -10,10 +10,7 @@ import numpy as np
 import pytest
 
 import deepocr_jax
-from deepocr_jax.augment.options import AugmentOptions
 from deepocr_jax.checkpoint import flat_items, read_checkpoint, variables_sha256
-from deepocr_jax.data.page_crops import PageCropOptions
-from deepocr_jax.dl_detection_training import page_crop_options
 from deepocr_jax.dl_model import DLModel
 from deepocr_jax.dl_train_param import create_dl_train_param
 from deepocr_jax.dl_training import train_dl_model, train_dl_model_batch
@@ -105,19 +102,6 @@ def test_options_that_do_not_go_together_are_refused(pages, least_detector):
     refused("multiple of 32", part_side=100)
     with pytest.raises(ParameterValueError, match="expected the key image"):
         train_dl_model_batch({"image_id": 3}, model)
-
-
-def test_augmentation_of_pages():
-    given = {"rotate_range": 180.0, "stretch": 0.2, "saturation_variation": 0.5}
-    options = page_crop_options(create_dl_train_param(1, augment=given, **SMALL))
-    assert options == PageCropOptions(
-        SIDE, SIDE, 0.2, 180.0, 0.0, 0.0, saturation_variation=0.5, augmentation_percentage=50.0
-    )
-    # The default is that of the recipe.
-    usual = page_crop_options(create_dl_train_param(1))
-    assert usual == PageCropOptions()
-    none = page_crop_options(create_dl_train_param(1, augment=AugmentOptions(), **SMALL))
-    assert none.scale_variation == none.rotate_range == none.contrast_variation == 0
 
 
 def test_training_parameters_of_a_detector_that_is_read(tmp_path, least_detector, tiny_recognizer):

@@ -35,8 +35,7 @@ def augment_crops(
     Raises:
         ParameterValueError: The seed is none.
     """
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise ParameterValueError(f"seed: expected an integer in [0, 2**32), got {seed!r}")
+    check_seed(seed)
     changed = [crop.copy() for crop in crops]
     if not is_active(options):
         return changed
@@ -50,6 +49,13 @@ def augment_crops(
         for index, result in zip(indices, results, strict=False):
             changed[index] = np.rint(result[:, : crops[index].shape[1]]).astype(np.uint8)
     return changed
+
+
+def check_seed(seed: int) -> int:
+    """The seed, if it is one; raises `ParameterValueError` where it is none."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ParameterValueError(f"seed: expected an integer in [0, 2**32), got {seed!r}")
+    return seed
 
 
 def _batches(widths: Sequence[int]) -> Iterator[tuple[int, list[int]]]:

@@ -18,7 +18,7 @@ from deepocr_jax.image import read_image
 from deepocr_jax.types import DLDataset
 
 BOX_KEYS = ("row", "col", "phi", "length1", "length2")
-_GRAY = (127, 127, 127)
+GRAY = (127, 127, 127)
 _PAGES_KEPT = 256
 _WORKERS = 2
 
@@ -145,13 +145,13 @@ class PageCrops:
         matrix = _view(random, image.shape, quads, options)
         side = options.side
         picture = cv2.warpAffine(
-            image, matrix, (side, side), flags=cv2.INTER_AREA, borderValue=_GRAY
+            image, matrix, (side, side), flags=cv2.INTER_AREA, borderValue=GRAY
         )
         # The image's pixel centres are at whole numbers, the corners' continuous coordinates not.
         seen = (quads - 0.5) @ matrix[:, :2].T + matrix[:, 2] + 0.5
         cells = _cells(seen.astype(np.float32), words, visible, side, self._options.characters)
         image_id = np.asarray(self._samples[index]["image_id"])
-        return {"images": _toned(random, picture, options), **cells, "image_id": image_id}
+        return {"images": tone(random, picture, options), **cells, "image_id": image_id}
 
     def _load(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """A page scaled as for reading; cells [k, 4, 2], words [k], visible [k]."""
@@ -188,7 +188,8 @@ def _view(
     return np.column_stack([turn, target - 0.5 - turn @ (centre - 0.5)])
 
 
-def _toned(random: np.random.Generator, image: np.ndarray, o: PageCropOptions) -> np.ndarray:
+def tone(random: np.random.Generator, image: np.ndarray, o: PageCropOptions) -> np.ndarray:
+    """An image with its saturation, contrast and brightness changed at random."""
     contrast = (1 + o.contrast_variation) ** random.uniform(-1, 1)
     shift = 255 * random.uniform(-o.brightness_variation, o.brightness_variation)
     colours = image.astype(np.float32)
