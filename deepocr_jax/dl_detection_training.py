@@ -49,40 +49,27 @@ def train_detection(
 ) -> DLTrainOutcome:
     """Trains a detector; see `train_dl_model`."""
     learner = page_learner(model.checkpoint, model.training.precision, param.random_seed)
-    by_character = needs_characters(model.checkpoint)
     changes = PAGE_AUGMENTATION if param.augment is None else param.augment
     options = page_options(changes, param.part_side, param.page_side)
+    turns = model.training.batch_size_multiplier
+    by_character = needs_characters(model.checkpoint)
     crops = PageCrops(dataset, "train", options, param.random_seed, by_character)
-    size, multiplier = model.training.batch_size, model.training.batch_size_multiplier
-    old_rows = round(size * param.rehearsal_share)
-    rows = size - old_rows
+    old_rows = round(model.training.batch_size * param.rehearsal_share)
+    rows = model.training.batch_size - old_rows
     if rows < 1:
         raise ParameterValueError(
-            f"rehearsal_share {param.rehearsal_share} leaves none of {size} rows to the dataset"
+            f"rehearsal_share {param.rehearsal_share} leaves none of {old_rows} rows to the dataset"
         )
-    source, old = None, None
+    source, streams = None, [(crops, rows)]
     if old_rows and isinstance(rehearsal, Mapping):
-        old = PageCrops(cast(DLDataset, rehearsal), None, options, param.random_seed, by_character)
+        pages = cast(DLDataset, rehearsal)
+        old = PageCrops(pages, None, options, param.random_seed, by_character)
+        streams.append((old, old_rows))
     elif old_rows:
         source = _page_source(rehearsal, old_rows, options.side)
-
-    def stream(start: int, stop: int) -> Iterator[Mapping[str, np.ndarray]]:
-        numbers = (start * multiplier, stop * multiplier)
-        own = crops.batches(rows, *numbers)
-        if old is None:
-            yield from own
-            return
-        for batches in zip(own, old.batches(old_rows, *numbers), strict=True):
-            yield from batches
-
-    told = repr([crops.told, rows, multiplier, "" if old is None else old.told, old_rows])
-    steps = -(-len(crops) // (rows * multiplier))
-    task = make_page_task(
-        learner,
-        source,
-        EpochOptions(steps, validation_calls=0),
-        LabelledParts(stream, multiplier * (1 if old is None else 2), told),
-    )
+    steps = -(-len(crops) // (rows * turns))
+    epoch = EpochOptions(steps, validation_calls=0)
+    task = make_page_task(learner, source, epoch, _labelled_parts(streams, turns), turns)
 
     def learned(variables: Tree) -> ModelCheckpoint:
         return _learned(learner, variables, param.pretrained_share)
@@ -100,6 +87,18 @@ def train_detection(
         fingerprint=f"{task.fingerprint} {param.pretrained_share}",
     )
     return run_training(task, model, param, learned)
+
+
+def _labelled_parts(streams: list[tuple[PageCrops, int]], turns: int) -> LabelledParts:
+    """Parts of pages, so many rows of each in every turn of a step."""
+
+    def stream(start: int, stop: int) -> Iterator[Mapping[str, np.ndarray]]:
+        numbers = (start * turns, stop * turns)
+        for batches in zip(*(x.batches(rows, *numbers) for x, rows in streams), strict=True):
+            yield from batches
+
+    told = repr([turns, *((crops.told, rows) for crops, rows in streams)])
+    return LabelledParts(stream, len(streams), told)
 
 
 def _page_source(rehearsal: Any, rows: int, side: int) -> PageSource:

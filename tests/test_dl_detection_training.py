@@ -5,17 +5,19 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 import deepocr_jax
+from deepocr_jax import dl_detection_training
 from deepocr_jax.checkpoint import flat_items, read_checkpoint, variables_sha256
 from deepocr_jax.dl_model import DLModel
 from deepocr_jax.dl_train_param import create_dl_train_param
 from deepocr_jax.dl_training import train_dl_model, train_dl_model_batch
 from deepocr_jax.errors import DatasetError, ParameterValueError
-from deepocr_jax.train.pages import PageSource
+from deepocr_jax.train.pages import LABELLED, SYNTHETIC, PageSource
 from deepocr_jax.train.score_map_task import begin_score_maps
 from deepocr_jax.training_parameters import DETECTION_TRAINING
 
@@ -63,6 +65,28 @@ def test_a_detector_is_trained_and_put_to_work(pages, detector, tmp_path):
     handle = deepocr_jax.create_deep_ocr(mode="detection", detection_model=DLModel(detector))
     deepocr_jax.set_deep_ocr_param(handle, "detection_model", model)
     assert handle.state.detection is model.checkpoint
+
+
+def test_a_step_has_rows_of_the_dataset_and_of_the_old_domain(pages, least_detector, monkeypatch):
+    monkeypatch.setattr(dl_detection_training, "run_training", lambda task, *rest: task)
+    model = DLModel(least_detector, replace(TRAINING, batch_size=4, batch_size_multiplier=2))
+
+    def task_with(rehearsal, share):
+        param = create_dl_train_param(1, rehearsal_share=share, **SMALL)
+        return cast(Any, train_dl_model(pages, model, param, rehearsal=rehearsal))
+
+    alone = task_with(None, 0.0)
+    assert alone.parts == (LABELLED,) * 2 and alone.steps_per_epoch == 1
+    ids = [sorted(b["image_id"]) for b in alone.batches(0, 2)]
+    assert ids == [[0, 1, 2, 3]] * 4  # Each batch takes every page of the split once.
+    old = {**pages, "samples": [{**pages["samples"][5], "image_id": 99}]}
+    mixed = task_with(old, 0.25)
+    assert mixed.parts == (LABELLED,) * 4
+    rows = [b["image_id"].tolist() for b in mixed.batches(3, 4)]
+    assert [len(r) for r in rows] == [3, 1, 3, 1] and rows[1] == rows[3] == [99]
+    made = task_with(PageSource(lambda assets, key, step: None, {}, 1, "toy"), 0.25)
+    assert made.parts == (SYNTHETIC, LABELLED) * 2
+    assert len({alone.fingerprint, mixed.fingerprint, made.fingerprint}) == 3
 
 
 @pytest.mark.parametrize(

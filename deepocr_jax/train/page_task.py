@@ -72,12 +72,12 @@ class LabelledParts:
 
     Attributes:
         stream: Batches by step, a function of the steps alone.
-        per_step: How many batches a step has.
+        per_turn: How many batches a step has, or one of its turns.
         fingerprint: Of all that decides on them.
     """
 
     stream: LabelledStream = field(repr=False)
-    per_step: int = 1
+    per_turn: int = 1
     fingerprint: str = ""
 
 
@@ -86,6 +86,7 @@ def make_page_task(
     source: PageSource | None,
     epoch: EpochOptions,
     labelled: LabelledParts | None = None,
+    turns: int = 1,
 ) -> Task:
     """What `deepocr_jax.train.loop.train` needs to train a detector.
 
@@ -94,18 +95,20 @@ def make_page_task(
         source: Pages made on the device, some of each step; None: there are only labelled ones.
         epoch: Its length, and what it is judged by.
         labelled: Further pages of each step.
+        turns: How often a step takes its parts (gradient accumulation).
     """
     rows = 0 if source is None else source.rows * jax.local_device_count()
     parts = () if source is None else (SYNTHETIC,)
-    parts += () if labelled is None else (LABELLED,) * labelled.per_step
+    parts += () if labelled is None else (LABELLED,) * labelled.per_turn
 
     def batches(start: int, stop: int) -> Iterator[Mapping[str, Any]]:
         others = None if labelled is None else labelled.stream(start, stop)
         for batch in count_steps(rows, start, stop):
-            if source is not None:
-                yield batch
-            if labelled is not None and others is not None:
-                yield from (next(others) for _ in range(labelled.per_step))
+            for role in parts * turns:
+                if role == SYNTHETIC:
+                    yield batch
+                elif others is not None:
+                    yield next(others)
 
     def save_model(variables: Tree, folder: Path) -> None:
         write_checkpoint(folder, with_learned(learner, variables))
@@ -115,7 +118,7 @@ def make_page_task(
         evaluate = make_evaluation(learner, source, epoch.validation_calls)
     return Task(
         losses=learner.make_losses(None if source is None else source.make),
-        parts=parts,
+        parts=parts * turns,
         params=learner.params,
         constants={ASSETS: source.assets} if source is not None and source.assets else {},
         batch_stats={},

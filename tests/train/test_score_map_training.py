@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import jax
 import numpy as np
 import pytest
@@ -85,7 +87,7 @@ def find(model, page):
 
 def test_batches_begin_where_a_run_was_cut_off(model, page):
     def others(start, stop):
-        return ({"step": np.array([10 * step])} for step in range(start, stop))
+        return ({"step": np.array([10 * step])} for step in itertools.count(start))
 
     source = source_of(page, page)
     learner = score_map_learner(model, ScoreMapOptions())
@@ -99,6 +101,9 @@ def test_batches_begin_where_a_run_was_cut_off(model, page):
     assert mixed.parts == (SYNTHETIC, LABELLED)
     assert [int(b["step"][0]) for b in mixed.batches(3, 5)] == [3, 30, 4, 40]
     assert mixed.fingerprint != plain.fingerprint
+    twice = make_page_task(learner, source, EpochOptions(9), LabelledParts(others, 1, "x"), 2)
+    assert twice.parts == (SYNTHETIC, LABELLED) * 2
+    assert [int(b["step"][0]) for b in twice.batches(3, 4)] == [3, 30, 3, 40]
 
 
 # --- the losses ---------------------------------------------------------------------------------
