@@ -20,7 +20,7 @@ from typing import Any
 import jax
 from jax.experimental import serialize_executable
 
-from deepocr_jax.infer.programs import Device, cpu_flags, inference_options
+from deepocr_jax.infer.programs import Device, cpu_flags, inference_options, wanted_options
 
 PREPARED_EVENT = "/deepocr_jax/program_prepared"
 """Recorded with `jax.monitoring` for each program that is compiled or loaded."""
@@ -169,5 +169,5 @@ def _told_of_machine(kind: str) -> str:
     device = jax.local_devices(backend=kind)[0]
     told = [digest.hexdigest(), jax.__version__, version("jaxlib"), device.device_kind]
     told += [device.client.platform_version, platform.machine(), os.environ.get("XLA_FLAGS", "")]
-    told += [inference_options(kind), jax.config.values["jax_default_matmul_precision"]]
+    told += [wanted_options(kind), jax.config.values["jax_default_matmul_precision"]]
     return repr([*told, sorted(cpu_flags()) if kind == "cpu" else ""])
