@@ -16,7 +16,7 @@ from deepocr_jax.cli_read import find_images
 from deepocr_jax.infer.compiled import PREPARED_EVENT
 from deepocr_jax.infer.detector import detect
 from deepocr_jax.infer.lines import crop_line, read_lines, set_upright
-from deepocr_jax.infer.pipeline import Networks, PageSettings, line_words, make_lines
+from deepocr_jax.infer.pipeline import Networks, PageSettings, make_lines, page_words
 from deepocr_jax.infer.recognizer import make_groups, run_group
 from deepocr_jax.infer.tiles import detection_batch_size, run_tiles
 from deepocr_jax.postprocess.db_regions import find_regions
@@ -70,7 +70,7 @@ def measure_stages(
             ("crops", lambda: [crop_line(x, images, width) for x in ready]),
             ("recognition, networks", networks),
             ("recognition, whole", lambda: read(ready)),
-            ("words", lambda: [line_words(x, how) for x in ready]),
+            ("words", lambda: page_words(ready, how)),
         ]
         for name, function in cases:
             stages.append({"stage": name, "ms": milliseconds(function, len(images), rounds)})

@@ -24,7 +24,7 @@ from deepocr_jax.infer.programs import Device, with_fast_products
 from deepocr_jax.models.recognizer import RecognizerBody
 from deepocr_jax.models.registry import spec_from_dict
 from deepocr_jax.preprocess import Preprocess, normalize
-from deepocr_jax.text.ctc import BLANK, Runs, find_runs
+from deepocr_jax.text.ctc import BLANK, Runs, find_runs, first_maxima
 
 LINE_HEIGHT = 48
 FRAME_PX = 8
@@ -193,12 +193,13 @@ def read_crops(
             runs[crop] = find_runs(frames)
             rows[crop] = features[slot][frames != BLANK]
     classes, confidences = _best_candidates(net, rows, pool)
+    names, values = _characters(runs, classes, confidences, net, num_candidates)
     readings, offset = [], 0
-    for run_, row, margin in zip(runs, rows, margins, strict=True):
-        part = slice(offset, offset + len(row))
-        found = classes[part], confidences[part]
-        readings.append(_reading(run_, *found, margin, net, num_candidates))
-        offset += len(row)
+    for run_, margin in zip(runs, margins, strict=True):
+        mine = slice(offset, offset + len(run_.label))
+        text = tuple([net.characters[label] for label in run_.label.tolist()])
+        readings.append(Reading(text, run_, tuple(names[mine]), tuple(values[mine]), margin))
+        offset = mine.stop
     return readings
 
 
@@ -263,25 +264,35 @@ def run_candidates(net: RecognizerNet, rows: np.ndarray) -> tuple[np.ndarray, np
     return np.asarray(classes)[:count], np.asarray(confidences)[:count]
 
 
-def _reading(
-    runs: Runs,
+def _characters(
+    runs: Sequence[Runs],
     classes: np.ndarray,
     confidences: np.ndarray,
-    margins: np.ndarray,
     net: RecognizerNet,
     num_candidates: int,
-) -> Reading:
-    """One crop's reading from its runs and the candidates of its character-bearing frames."""
-    lengths = runs.stop - runs.start
-    first = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.intp) if len(lengths) else []
-    candidates, values = [], []
-    for begin, length in zip(first, lengths, strict=True):
-        frame = begin + int(np.argmax(confidences[begin : begin + length, 0]))
-        names, probabilities = _merge(classes[frame], confidences[frame], net, num_candidates)
-        candidates.append(names)
-        values.append(probabilities)
-    text = tuple(net.characters[label] for label in runs.label)
-    return Reading(text, runs, tuple(candidates), tuple(values), margins)
+) -> tuple[list[tuple[str, ...]], list[tuple[float, ...]]]:
+    """Candidates of all crops' characters, from the surest frame of each, and their confidences.
+
+    Args:
+        runs: Of each crop.
+        classes: [m, k] best classes of the frames that bear characters, of all crops.
+        confidences: [m, k] theirs.
+        net: The recognizer.
+        num_candidates: Candidates a character.
+    """
+    lengths = np.concatenate([np.zeros(0, np.intp), *(r.stop - r.start for r in runs)])
+    frames = first_maxima(confidences[:, 0], lengths)
+    classes, confidences = classes[frames], confidences[frames]
+    if np.array_equal(net.merged, np.arange(len(net.merged))):
+        # No two classes are one: what there is but the blank is in order already.
+        blank_last = np.argsort(classes == BLANK, axis=1, kind="stable")[:, :num_candidates]
+        best = np.take_along_axis(classes, blank_last, axis=1)
+        if not (best == BLANK).any():
+            values = np.take_along_axis(confidences, blank_last, axis=1)
+            names = [tuple([net.characters[x] for x in row]) for row in best.tolist()]
+            return names, [tuple(row) for row in values.tolist()]
+    merged = [_merge(c, v, net, num_candidates) for c, v in zip(classes, confidences, strict=True)]
+    return [names for names, _ in merged], [values for _, values in merged]
 
 
 def _merge(
