@@ -23,9 +23,9 @@ from deepocr_jax.types import DeepOCRResult
 
 ImageSource = np.ndarray | str | os.PathLike[str] | bytes | PdfPage
 
-# Images whose crops are packed together: enough to fill the groups, few enough for the memory. An
-# accelerator's groups are large: of forms' lines, packs of 8 pages would leave 73 % of their columns
-# empty, 64 pages leave 25 % (on a CPU 10 % and 8 %).
+# Images whose crops are packed together: enough to fill the groups, few enough for the memory.
+# The groups of accelerators are large: with forms, packs of 8 pages would leave 73 % of their
+# columns empty, 64 pages leave 25 % (on a CPU 10 % and 8 %).
 PAGES_PER_PACK, ACCELERATOR_PAGES_PER_PACK, WORDS_PER_PACK = 8, 64, 1024
 PIXELS_PER_PACK = 2**26
 

@@ -28,7 +28,9 @@ from deepocr_jax.text.ctc import BLANK, Runs, find_runs, first_maxima
 
 LINE_HEIGHT = 48
 FRAME_PX = 8
-CANDIDATE_ROWS = 64
+# Frames whose candidates are computed together. A CPU keeps their logits in its caches; of an
+# accelerator each call takes the host as long as some hundred frames.
+CANDIDATE_ROWS, ACCELERATOR_CANDIDATE_ROWS = 64, 2048
 CPU_GROUP_PX = 1024
 ACCELERATOR_GROUP_PX = 64 * 320
 
@@ -250,16 +252,22 @@ def _best_candidates(
     if not packed:
         return np.zeros((0, 1), np.int32), np.zeros((0, 1), np.float32)
     features = np.concatenate(packed)
-    blocks = [features[i : i + CANDIDATE_ROWS] for i in range(0, len(features), CANDIDATE_ROWS)]
+    size = candidate_rows(net.platform)
+    blocks = [features[i : i + size] for i in range(0, len(features), size)]
     run = functools.partial(run_candidates, net)
     parts = list(pool.map(run, blocks) if pool else map(run, blocks))
     return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
 
+def candidate_rows(platform: str) -> int:
+    """Frames whose candidates are computed together."""
+    return CANDIDATE_ROWS if platform == "cpu" else ACCELERATOR_CANDIDATE_ROWS
+
+
 def run_candidates(net: RecognizerNet, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Classes and confidences [m, k] of up to `CANDIDATE_ROWS` frames [m, f]."""
+    """Classes and confidences [m, k] of up to `candidate_rows` frames [m, f]."""
     count = len(rows)
-    rows = np.pad(rows, ((0, CANDIDATE_ROWS - count), (0, 0)))
+    rows = np.pad(rows, ((0, candidate_rows(net.platform) - count), (0, 0)))
     confidences, classes = net.candidates(rows)
     return np.asarray(classes)[:count], np.asarray(confidences)[:count]
 
