@@ -144,7 +144,8 @@ def _read_pack(
     if nets.recognizer is not None:
         classifier = nets.orientation if settings.orientation_rad is None else None
         read_lines(lines, images, nets.recognizer, settings.recognition, pool, classifier)
-    return [_page(x, mine, settings, read) for x, mine in zip(found, by_page, strict=True)]
+    finish = functools.partial(_page, settings=settings, read=read)
+    return list(pool.map(finish, found, by_page))
 
 
 def make_lines(page: int, found: Detection, settings: PageSettings, read: bool) -> list[Line]:
