@@ -297,8 +297,8 @@ def _characters(
         best = np.take_along_axis(classes, blank_last, axis=1)
         if not (best == BLANK).any():
             values = np.take_along_axis(confidences, blank_last, axis=1)
-            names = [tuple([net.characters[x] for x in row]) for row in best.tolist()]
-            return names, [tuple(row) for row in values.tolist()]
+            names = np.array(net.characters, object)[best]
+            return list(map(tuple, names.tolist())), list(map(tuple, values.tolist()))
     merged = [_merge(c, v, net, num_candidates) for c, v in zip(classes, confidences, strict=True)]
     return [names for names, _ in merged], [values for _, values in merged]
 
