@@ -69,12 +69,14 @@ def open_handle(mode: str, settings: Sequence[str]) -> DeepOCR:
 @contextlib.contextmanager
 def _without_collection() -> Iterator[None]:
     """For imports: what they make stays, and looking for garbage in it takes a tenth of a start."""
+    collects = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
-        gc.enable()
+        if collects:
+            gc.enable()
 
 
 def _parse_setting(setting: str) -> tuple[str, str]:
