@@ -64,7 +64,7 @@ def on_middle_line(word: SetWord) -> SetWord:
     not one end a whole height.
     """
     middle = (word.above - word.below) / 2
-    row, col = ((word.row, word.col) - directions(word.phi)[1] * middle).tolist()
+    row, col = ((word.row, word.col) - directions(np.asarray(word.phi))[1] * middle).tolist()
     half = (word.above + word.below) / 2
     return replace(word, row=row, col=col, above=half, below=half)
 
