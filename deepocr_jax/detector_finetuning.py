@@ -40,6 +40,7 @@ class DetectorFinetuneConfig:
     Attributes:
         dataset: Path of the dataset's JSON file: images with rotated boxes and their texts.
         model: Where training begins: a detector by score maps, a name or a folder.
+        checked_only: Whether only images are taken whose words are all marked as checked.
         on_faults: "stop" or "drop" the samples that cannot be learned from.
         training_percent: Of the samples without a split; the others are tested on.
         num_steps: Steps.
@@ -59,6 +60,7 @@ class DetectorFinetuneConfig:
 
     dataset: str = ""
     model: str = "words_small_detection"
+    checked_only: bool = False
     on_faults: str = "stop"
     training_percent: float = 67.0
     num_steps: int = 400
@@ -156,7 +158,7 @@ def finetune_detector(
 
 def _sound_dataset(config: DetectorFinetuneConfig) -> DLDataset:
     """The dataset without faulty samples, split."""
-    dataset, _ = read_dl_dataset_ocr_detection(config.dataset)
+    dataset, _ = read_dl_dataset_ocr_detection(config.dataset, checked_only=config.checked_only)
     faults = find_faults(dataset, method="ocr_detection", required_splits=())
     dataset = stop_or_drop(dataset, faults, config.on_faults, config.dataset)
     if all("split" in s for s in dataset["samples"]):

@@ -60,6 +60,21 @@ def test_the_whole_way(recipe, tmp_path):
     assert again.after == report.after
 
 
+def test_only_what_is_checked_is_learned(recipe, dataset_file, tmp_path):
+    dataset = json.loads(dataset_file.read_text())
+    dataset["image_dir"] = str(dataset_file.parent / "images")
+    for sample in dataset["samples"][:12]:
+        sample["checked"] = True
+    file = tmp_path / "partly.json"
+    file.write_text(json.dumps(dataset))
+    config = FinetuneConfig(**{**recipe, "dataset": str(file), "checked_only": True})
+    report = finetune(config, tmp_path / "run")
+    assert report is not None
+    assert report.before["test"]["count"] == report.after["test"]["count"] == 3
+    with pytest.raises(DatasetError, match="marked as checked, got none"):
+        finetune(FinetuneConfig(**recipe, checked_only=True), tmp_path / "none")
+
+
 def test_faults_stop_it_or_are_left_out(recipe, dataset_file, tmp_path, capsys):
     dataset = json.loads(dataset_file.read_text())
     dataset["image_dir"] = str(dataset_file.parent / "images")
