@@ -124,6 +124,8 @@ def _prelabel(args: argparse.Namespace, file: Path, done: Journal) -> int:
     failed += unread + len(paths) - len(inside)
     if kept or samples:
         write_dl_dataset(with_samples(dataset, numbered(kept, samples, before)), file)
+        place = args.out or args.folder
+        say(f"{len(samples)} images read; to correct the words: deepocr label {place}")
     done.clear()
     return 1 if failed else 0
 

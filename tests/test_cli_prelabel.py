@@ -93,6 +93,7 @@ def correct(file, image_id=1, text="corrected"):
 
 def test_whole_images(folder, reader, capsys):
     assert cli.main(["prelabel", str(folder)]) == 0
+    assert f"3 images read; to correct the words: deepocr label {folder}" in capsys.readouterr().err
     dataset = dataset_of(folder)
     assert dataset["image_dir"] == "." and dataset["class_names"] == ["word"]
     names = [s["image_file_name"] for s in dataset["samples"]]
