@@ -13,7 +13,7 @@ import numpy as np
 from deepocr_jax.data.faults import find_faults, stop_or_drop
 from deepocr_jax.data.ocr_datasets import read_dl_dataset_ocr_detection
 from deepocr_jax.data.page_crops import PageCropOptions, PageCrops
-from deepocr_jax.data.splits import split_dl_dataset
+from deepocr_jax.data.splits import check_splits, split_dl_dataset
 from deepocr_jax.detector_training import synthetic_source
 from deepocr_jax.dl_evaluation import evaluate_dl_model
 from deepocr_jax.dl_model import DLModel, load_model, read_dl_model
@@ -163,7 +163,9 @@ def _sound_dataset(config: DetectorFinetuneConfig) -> DLDataset:
     dataset = stop_or_drop(dataset, faults, config.on_faults, config.dataset)
     if all("split" in s for s in dataset["samples"]):
         return dataset
-    return split_dl_dataset(dataset, config.training_percent, 0, seed=config.seed)
+    dataset = split_dl_dataset(dataset, config.training_percent, 0, seed=config.seed)
+    check_splits(dataset, ("train", "test"))
+    return dataset
 
 
 def _figures(dataset: DLDataset, model: DLModel) -> list[dict[str, Any]]:

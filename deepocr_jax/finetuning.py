@@ -12,7 +12,7 @@ from deepocr_jax.data.faults import find_faults, stop_or_drop
 from deepocr_jax.data.merging import merge_dl_datasets
 from deepocr_jax.data.ocr_datasets import read_dl_dataset_ocr_recognition
 from deepocr_jax.data.sources import DatasetSource
-from deepocr_jax.data.splits import split_dl_dataset
+from deepocr_jax.data.splits import check_splits, split_dl_dataset
 from deepocr_jax.display.figures import training_curve, worst_examples
 from deepocr_jax.dl_model import DLModel, read_dl_model
 from deepocr_jax.dl_model_parameters import set_dl_model_param
@@ -213,9 +213,11 @@ def _sound_dataset(config: FinetuneConfig, dataset: DLDataset, model: DLModel) -
     dataset = stop_or_drop(dataset, faults, config.on_faults, config.dataset)
     if all("split" in s for s in dataset["samples"]):
         return dataset
-    return split_dl_dataset(
+    dataset = split_dl_dataset(
         dataset, config.training_percent, config.validation_percent, seed=config.seed
     )
+    check_splits(dataset, ("train", "test"))
+    return dataset
 
 
 def _domains(config: FinetuneConfig, dataset: DLDataset, model: DLModel) -> dict[str, CropSource]:
