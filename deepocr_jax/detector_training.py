@@ -12,7 +12,7 @@ from deepocr_jax.dl_model import load_model
 from deepocr_jax.errors import ParameterValueError
 from deepocr_jax.infer.programs import compiler_options, enable_compilation_cache
 from deepocr_jax.pretrained import model_cache_dir
-from deepocr_jax.synth.pages import GlyphAtlas, Pages, make_atlas, synthesize_pages
+from deepocr_jax.synth.pages import GlyphAtlas, Pages, make_atlas, read_photos, synthesize_pages
 from deepocr_jax.train.loop import Outcome, train
 from deepocr_jax.train.optimizer import OptimizerOptions
 from deepocr_jax.train.run import RunOptions
@@ -35,6 +35,8 @@ class DetectorTrainingConfig:
         model: Where training begins: a detector's name or folder. One of regions gives its
             backbone and neck, one by score maps all that it has.
         fonts: Folder or file of fonts; empty: those of installed packages.
+        photos: File of photos without text, on which scenes stand, see tools/cut_photos.py;
+            empty: all grounds are painted.
         height: Of the pages, in pixels, a multiple of 32.
         width: The same.
         characters_per_page: Most characters of a page.
@@ -55,6 +57,7 @@ class DetectorTrainingConfig:
 
     model: str = "pretrained_deep_ocr_detection"
     fonts: str = ""
+    photos: str = ""
     height: int = 512
     width: int = 512
     characters_per_page: int = 768
@@ -80,14 +83,19 @@ def synthetic_source(
     fonts: str = "",
     characters_per_page: int = 768,
     scenes: float = 0.4,
+    photos: str = "",
 ) -> PageSource:
     """Synthetic pages; the arguments are fields of `DetectorTrainingConfig`."""
 
     def make(assets: Any, key: jax.Array, step: jax.Array) -> Pages:
-        atlas = GlyphAtlas(**assets)
-        return synthesize_pages(atlas, key, pages, height, width, characters_per_page, scenes)
+        atlas, grounds = GlyphAtlas(**assets["atlas"]), assets.get("photos")
+        return synthesize_pages(
+            atlas, key, pages, height, width, characters_per_page, scenes, grounds
+        )
 
-    assets = make_atlas(fonts or None)._asdict()
+    assets: dict[str, Any] = {"atlas": make_atlas(fonts or None)._asdict()}
+    if photos:
+        assets["photos"] = read_photos(photos, height, width)
     values = [pages, height, width, characters_per_page, scenes, variables_sha256(assets)]
     return PageSource(make, assets, pages, repr(values))
 
@@ -114,6 +122,7 @@ def train_detector(config: DetectorTrainingConfig, workdir: str | os.PathLike[st
         config.fonts,
         config.characters_per_page,
         config.scenes,
+        config.photos,
     )
     calls = -(-config.validation_pages // source.rows)
     task = make_score_map_task(

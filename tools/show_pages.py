@@ -1,15 +1,23 @@
-"""Writes a contact sheet of synthetic pages: python tools/show_pages.py pages.png --boxes."""
+"""Writes a contact sheet of pages: python tools/show_pages.py pages.png --boxes.
+
+Synthetic pages, or images of one's own (--images); with the cells of the characters (--boxes), or
+with the maps and words of a detector (--maps=words_small_detection).
+"""
 
 from __future__ import annotations
 
 import argparse
 from functools import partial
+from typing import Any
 
 import cv2
 import jax
+import matplotlib
 import numpy as np
 
-from deepocr_jax.synth.pages import Pages, make_atlas, synthesize_pages
+import deepocr_jax as ocr
+from deepocr_jax.geometry.boxes import boxes_to_quads
+from deepocr_jax.synth.pages import Pages, make_atlas, read_photos, synthesize_pages
 
 _GREEN, _RED = (0, 160, 0), (255, 0, 0)
 
@@ -26,6 +34,56 @@ def draw_boxes(pages: Pages, page: int) -> np.ndarray:
     return image
 
 
+def draw_maps(image: np.ndarray, result: Any) -> np.ndarray:
+    """An image [h, w, 3] with its words, and with its maps: [h, 4 w, 3].
+
+    Args:
+        image: uint8 RGB.
+        result: What `apply_dl_model` gives for it, with a detector by score maps.
+
+    Returns:
+        The words that were found; characters; links; the direction of reading as a hue, red to the
+        right, green up, cyan to the left, violet down.
+    """
+    height, width = image.shape[:2]
+    box = result["words"]
+    columns = [np.asarray(box[k]) for k in ("row", "col", "phi", "length1", "length2")]
+    words = image.copy()
+    for quad in boxes_to_quads(np.column_stack(columns)):
+        cv2.polylines(
+            words, [np.rint(quad[:, ::-1]).astype(np.int32)], True, _GREEN, 1, cv2.LINE_AA
+        )
+    maps = result["score_maps"]
+    gray = np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2) / 255
+    score = maps[..., :2].max(axis=-1)
+    turn = np.mod(np.arctan2(maps[..., 2], maps[..., 3]) / (2 * np.pi), 1)
+    layers = [(matplotlib.colormaps["jet"](maps[..., k])[..., :3], 0.6) for k in (0, 1)]
+    layers += [(matplotlib.colormaps["hsv"](turn)[..., :3], np.clip(2 * score, 0, 1)[..., None])]
+    panels = [words / 255]
+    for colour, cover in layers:
+        layer = np.concatenate([colour, np.broadcast_to(cover, (*score.shape, 1))], axis=-1)
+        # The maps cover the canvas, which is the image and what was added to its end.
+        scale = max(height, width) / max(score.shape)
+        layer = cv2.resize(layer, None, fx=scale, fy=scale)[:height, :width]
+        panels.append(gray + layer[..., 3:] * (layer[..., :3] - gray))
+    return np.rint(255 * np.hstack(panels)).astype(np.uint8)
+
+
+def make_pages(args: argparse.Namespace) -> Pages:
+    """Synthetic pages as the command line asks for."""
+    photos = read_photos(args.photos, args.side, args.side) if args.photos else None
+    make = jax.jit(
+        partial(
+            synthesize_pages,
+            count=args.count,
+            height=args.side,
+            width=args.side,
+            scenes=args.scenes,
+        )
+    )
+    return make(make_atlas(args.fonts), jax.random.key(args.seed), photos=photos)
+
+
 def main() -> None:
     """Parses the command line, makes the pages and writes the sheet."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -36,25 +94,38 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=512, help="of a page, in pixels")
     parser.add_argument("--scenes", type=float, default=0.4, help="share of scenes")
     parser.add_argument("--fonts", help="folder with fonts; default: those that are installed")
+    parser.add_argument("--photos", help="grounds of scenes, a file of tools/cut_photos.py")
     parser.add_argument("--boxes", action="store_true", help="draw the cells, three times as large")
+    parser.add_argument("--maps", metavar="MODEL", help="draw this detector's words and maps")
+    parser.add_argument("--images", nargs="+", help="images to show in place of synthetic pages")
     args = parser.parse_args()
-    make = jax.jit(
-        partial(
-            synthesize_pages,
-            count=args.count,
-            height=args.side,
-            width=args.side,
-            scenes=args.scenes,
-        )
-    )
-    pages = make(make_atlas(args.fonts), jax.random.key(args.seed))
-    tiles = [
-        draw_boxes(pages, k) if args.boxes else np.asarray(pages.images[k])
-        for k in range(args.count)
-    ]
+    if args.images:
+        tiles = [_squared(ocr.read_image(path), args.side) for path in args.images]
+    else:
+        pages = make_pages(args)
+        tiles = [
+            draw_boxes(pages, k) if args.boxes else np.asarray(pages.images[k])
+            for k in range(args.count)
+        ]
+    if args.maps:
+        model = ocr.read_dl_model(args.maps)
+        results = ocr.apply_dl_model([{"image": tile} for tile in tiles], model)
+        tiles = [draw_maps(*pair) for pair in zip(tiles, results, strict=True)]
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % args.columns)
     rows = [np.hstack(tiles[k : k + args.columns]) for k in range(0, len(tiles), args.columns)]
     cv2.imwrite(args.path, np.vstack(rows)[..., ::-1])
+
+
+def _squared(image: np.ndarray, side: int) -> np.ndarray:
+    """An image scaled to a side and filled up with white."""
+    scale = side / max(image.shape[:2])
+    size = [max(1, round(n * scale)) for n in image.shape[1::-1]]
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return np.pad(
+        small,
+        ((0, side - size[1]), (0, side - size[0]), (0, 0)),
+        constant_values=255,
+    )
 
 
 if __name__ == "__main__":

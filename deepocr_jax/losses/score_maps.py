@@ -26,7 +26,7 @@ class ScoreMapLossOptions:
     """
 
     link_weight: float = 1.0
-    direction_weight: float = 0.25
+    direction_weight: float = 0.5
     positive_score: float = 0.1
     negative_ratio: float = 3.0
     least_negatives: float = 0.02
@@ -117,17 +117,20 @@ def score_divergence(logits: jax.Array, wanted: jax.Array) -> jax.Array:
 
 
 def direction_loss(vectors: jax.Array, wanted: jax.Array, weights: jax.Array) -> jax.Array:
-    """Weighted mean of 1 - cos of the angle between directions.
+    """Weighted mean of half the squared distance from the wanted directions.
+
+    The length counts as well: of 1 - cos alone the gradient fades as vectors grow, and those that
+    once grew long, while nearly all text was upright, learn no other direction any more.
 
     Args:
-        vectors: [n, h, w, 2] of any length.
+        vectors: [n, h, w, 2].
         wanted: [n, h, w, 2] of length 1.
         weights: [n, h, w] from 0 on.
 
     Returns:
-        [n] in [0, 2]; 0 where nothing has a direction.
+        [n] from 0 on, where nothing has a direction 0; for vectors of length 1 it is 1 - cos of
+        the angle between them.
     """
-    inverse_length = lax.rsqrt(jnp.sum(vectors * vectors, axis=-1) + 1e-6)
-    away = 1 - jnp.sum(vectors * wanted, axis=-1) * inverse_length
+    away = 0.5 * jnp.sum((vectors - wanted) ** 2, axis=-1)
     total = jnp.sum(weights, axis=(1, 2))
     return jnp.sum(weights * away, axis=(1, 2)) / jnp.maximum(total, 1e-6)

@@ -100,7 +100,7 @@ def test_ignored_pixels_have_no_gradient_and_change_nothing():
 def test_the_wanted_maps_cost_nothing():
     _, wanted, weights = example()
     scores = np.clip(wanted[..., :2], 1e-6, 1 - 1e-6)
-    raw = np.concatenate([np.log(scores / (1 - scores)), 3 * wanted[..., 2:]], axis=-1)
+    raw = np.concatenate([np.log(scores / (1 - scores)), wanted[..., 2:]], axis=-1)
     losses = score_map_losses(jnp.asarray(raw), wanted, weights, OPTIONS)
     for values in losses:
         np.testing.assert_allclose(values, 0, atol=1e-4)
@@ -110,7 +110,7 @@ def test_the_wanted_maps_cost_nothing():
 def test_direction_loss_grows_with_the_angle(turn, expected):
     _, wanted, weights = example()
     angle = np.arctan2(wanted[..., 2], wanted[..., 3]) + turn
-    vectors = 0.4 * np.stack([np.sin(angle), np.cos(angle)], axis=-1)
+    vectors = np.stack([np.sin(angle), np.cos(angle)], axis=-1)
     values = direction_loss(jnp.asarray(vectors), wanted[..., 2:], weights)
     np.testing.assert_allclose(values, expected, atol=1e-4)
     nothing = direction_loss(jnp.asarray(vectors), wanted[..., 2:], np.zeros_like(weights))

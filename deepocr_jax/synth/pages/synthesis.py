@@ -21,6 +21,8 @@ from deepocr_jax.synth.pages.grounds import (
 )
 from deepocr_jax.synth.pages.marks import paint_marks
 from deepocr_jax.synth.pages.painting import paint_glyphs
+from deepocr_jax.synth.pages.photos import set_on_photo
+from deepocr_jax.synth.pages.printing import print_ground, print_ink
 from deepocr_jax.synth.pages.taking import take_picture
 from deepocr_jax.synth.pages.types import GlyphAtlas, Pages
 from deepocr_jax.synth.pages.typesetting import set_words
@@ -32,7 +34,7 @@ _CHARACTERS_A_WORD = 4  # fewer than the mean, so that there are enough words
 _LEAST_HEIGHT_PX = 5.5  # of a visible character's cell
 _LEAST_WIDTH_PX = 1.5
 _LEAST_CONTRAST = 0.12  # between ink and what is behind it, in [0, 1]
-_MOST_BLUR = 0.2  # standard deviation as a share of the cell's height
+_MOST_BLUR = 0.28  # standard deviation as a share of the cell's height
 _CUT_PX = 1.0  # how far a visible cell may reach beyond the border
 
 
@@ -52,6 +54,7 @@ def synthesize_pages(
     width: int,
     characters_per_page: int = 768,
     scenes: float = 0.4,
+    photos: jax.Array | None = None,
 ) -> Pages:
     """Pages at random; a pure function of its arguments, to be called in `jax.jit`.
 
@@ -64,6 +67,8 @@ def synthesize_pages(
         characters_per_page: Most characters of a page, at least 25: seven in ten of them in small
             type (up to about 15 pixels of letter height), one in 25 in the largest (above 30).
         scenes: Share of scenes in [0, 1]; the other pages are documents.
+        photos: Grounds of most scenes, uint8 [n, h, w, 3] without text, at least as large as a
+            page (see `photos.check_photos`); None: all grounds are painted.
 
     Returns:
         The pages; k is `characters_per_page`.
@@ -75,7 +80,7 @@ def synthesize_pages(
     keys = jax.random.split(key, count)
 
     def one(page_key: jax.Array) -> Pages:
-        return _synthesize(atlas, page_key, (height, width), characters_per_page, scenes)
+        return _synthesize(atlas, page_key, (height, width), characters_per_page, scenes, photos)
 
     return jax.vmap(one)(keys)
 
@@ -95,12 +100,17 @@ def _check(count: int, height: int, width: int, characters: int, scenes: float) 
 
 
 def _synthesize(
-    atlas: GlyphAtlas, key: jax.Array, size: tuple[int, int], characters: int, scenes: float
+    atlas: GlyphAtlas,
+    key: jax.Array,
+    size: tuple[int, int],
+    characters: int,
+    scenes: float,
+    photos: jax.Array | None,
 ) -> Pages:
     kinds, sheets, views, beyonds, pictures = jax.random.split(key, 5)
     kind = draw_page_kind(kinds, scenes)
     is_scene = jnp.array([k.is_scene for k in PAGE_KINDS.values()])[kind]
-    sheet = _make_sheet(atlas, sheets, kind, is_scene, size, characters)
+    sheet = _make_sheet(atlas, sheets, kind, is_scene, size, characters, photos)
     view = draw_view(views, is_scene, size)
     beyond = _draw_beyond(beyonds, size)
     seen = look(view, sheet.image, beyond)
@@ -119,36 +129,28 @@ def _make_sheet(
     is_scene: jax.Array,
     size: tuple[int, int],
     characters: int,
+    photos: jax.Array | None,
 ) -> _Sheet:
-    keys = jax.random.split(key, 8)
+    keys = jax.random.split(key, 10)
     blocks = draw_blocks(keys[0], kind, atlas.face_odds, size)
+    ground = paint_ground(keys[3], is_scene, size)
+    if photos is not None:
+        ground, used = set_on_photo(keys[8], photos, is_scene, ground, blocks.used)
+        blocks = blocks._replace(used=used)
     words = set_words(keys[1], atlas, blocks, characters // _CHARACTERS_A_WORD)
     glyphs = place_glyphs(keys[2], atlas, blocks, words, characters)
-    ground = paint_ground(keys[3], is_scene, size)
     colours = draw_colours(keys[4], blocks, is_scene, ground)
     ground, ink_colour = paint_panels(blocks, colours, ground)
     strength = 1 - 0.35 * jax.random.uniform(keys[5]) ** 2
     ink = paint_glyphs(atlas, glyphs, jnp.full(characters, strength), size)
     marks = paint_marks(keys[6], blocks, words, is_scene, size)
-    ground = _cast_shadow(keys[7], ground, ink, is_scene)
-    cover = jnp.maximum(ink, strength * marks)
-    image = ground + cover * (ink_colour - ground)
+    ground = print_ground(keys[7], ground, ink, is_scene)
+    image = print_ink(keys[9], ground, jnp.maximum(ink, strength * marks), ink_colour, is_scene)
     return _Sheet(
         image,
         glyphs,
         glyphs.used & _has_contrast(glyphs, colours, ground),
     )
-
-
-def _cast_shadow(
-    key: jax.Array, ground: jax.Array, ink: jax.Array, is_scene: jax.Array
-) -> jax.Array:
-    """A shadow or glow of the letters on the ground, for some scenes."""
-    u = jax.random.uniform(key, (3,))
-    shift = jnp.floor(u[:2] * 7).astype(jnp.int32) - 3
-    shadow = jnp.roll(ink, shift, axis=(0, 1))
-    strength = jnp.where(is_scene & (u[2] < 0.25), 0.6, 0.0)
-    return ground * (1 - strength * shadow)
 
 
 def _has_contrast(glyphs: Glyphs, colours: Colours, ground: jax.Array) -> jax.Array:

@@ -55,10 +55,11 @@ def _blur(
 ) -> tuple[jax.Array, jax.Array]:
     """Gaussian blur, more in one direction at times: the picture and the wider deviation."""
     u = jax.random.uniform(key, (4,))
-    most = jnp.where(is_scene, 1.6, jnp.where(is_scanned, 0.45, 0.9))
-    sigma = jnp.where(u[0] < 0.4, 0.2, 0.2 + most * u[1] ** 2)
+    most = jnp.where(is_scene, 2.6, jnp.where(is_scanned, 0.45, 0.9))
+    sharp = jnp.where(is_scene, 0.25, 0.4)
+    sigma = jnp.where(u[0] < sharp, 0.2, 0.2 + most * u[1] ** 2)
     sigmas = jnp.stack([sigma, sigma])
-    moved = sigma + jnp.where(is_scene, 2.0, 0.6) * u[2] ** 2
+    moved = sigma + jnp.where(is_scene, 2.5, 0.6) * u[2] ** 2
     sigmas = sigmas.at[jnp.where(u[3] < 0.5, 0, 1)].set(jnp.where(u[2] > 0.75, moved, sigma))
     taps = jnp.exp(-0.5 * (jnp.arange(-_RADIUS_PX, _RADIUS_PX + 1) / sigmas[:, None]) ** 2)
     taps /= taps.sum(axis=1, keepdims=True)
@@ -78,7 +79,7 @@ def _coarsen(
     c, h, w = picture.shape
     small = picture.reshape(c, h // 2, 2, w // 2, 2).mean(axis=(2, 4))
     smooth = _doubled(_doubled(small, 1), 2)
-    chosen = jax.random.uniform(key) < jnp.where(is_scene, 0.15, 0.04)
+    chosen = jax.random.uniform(key) < jnp.where(is_scene, 0.3, 0.04)
     return jnp.where(chosen, smooth, picture), jnp.where(chosen, 1.2, 0.0)
 
 

@@ -44,15 +44,16 @@ def _project(matrix: jax.Array, places: jax.Array) -> jax.Array:
 def draw_view(key: jax.Array, is_scene: jax.Array, size: tuple[int, int]) -> View:
     """A view at random.
 
-    Of the sheets of paper a quarter are seen as they are, half lie almost straight, and a quarter
-    are turned by any angle. Scenes lean, are seen from the side, and now and then are turned.
+    Of the sheets of paper a fifth are seen as they are, a fifth lie almost straight, and the others
+    are turned, two in five of these about by right angles. Scenes lean and are seen from the side,
+    and half are turned.
     """
     kinds, turning, leaning, scaling, tilting, bending, shifting = jax.random.split(key, 7)
     height, width = size
     u = jax.random.uniform(kinds, (3,))
-    straight = ~is_scene & (u[0] < 0.25)
-    anyhow = u[0] > jnp.where(is_scene, 0.88, 0.75)
-    quarter = jnp.floor(jax.random.uniform(turning) * 4) * jnp.pi / 2
+    straight = ~is_scene & (u[0] < 0.2)
+    anyhow = u[0] > jnp.where(is_scene, 0.5, 0.4)
+    quarter = (1 + jnp.floor(jax.random.uniform(turning) * 3)) * jnp.pi / 2
     lean = jax.random.normal(leaning) * jnp.where(is_scene, 0.1, 0.025)
     free = jax.random.uniform(turning, minval=-jnp.pi, maxval=jnp.pi)
     angle = jnp.where(anyhow, jnp.where(u[1] < 0.4, quarter + lean, free), lean)
