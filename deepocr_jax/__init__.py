@@ -268,7 +268,8 @@ def __getattr__(name: str) -> Any:
     try:
         value = getattr(importlib.import_module(_HOME_OF[name]), name)
     except ModuleNotFoundError as error:
-        error.add_note(f'{name} needs more packages; run: pip install "deepocr_jax[train]"')
+        extra = "notebook" if error.name == "matplotlib" else "train"
+        error.add_note(f'{name} needs more packages; run: pip install "deepocr_jax[{extra}]"')
         raise
     globals()[name] = value
     return value

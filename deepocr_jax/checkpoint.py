@@ -13,18 +13,20 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 
 from deepocr_jax.errors import ModelFileError
 from deepocr_jax.preprocess import Preprocess
+
+if TYPE_CHECKING:
+    import orbax.checkpoint as ocp
 
 FORMAT = "deepocr_jax model"
 FORMAT_VERSION = 1
@@ -74,6 +76,12 @@ def write_checkpoint(folder: Path, model: ModelCheckpoint, exist_ok: bool = Fals
 
 def write_into(draft: Path, model: ModelCheckpoint) -> None:
     """Writes a model's files into a folder that exists and that nobody else reads yet."""
+    write_description(draft, model)
+    write_tree(draft / VARIABLES_DIR, model.variables)
+
+
+def write_description(draft: Path, model: ModelCheckpoint) -> None:
+    """Writes all of a model but the values of its variables."""
     description = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
@@ -91,7 +99,6 @@ def write_into(draft: Path, model: ModelCheckpoint) -> None:
         },
         "variables_sha256": variables_sha256(model.variables),
     }
-    write_tree(draft / VARIABLES_DIR, model.variables)
     text = json.dumps(description, ensure_ascii=False, indent=1)
     (draft / DESCRIPTION_FILE).write_text(text, encoding="utf-8")
 
@@ -102,6 +109,21 @@ def read_checkpoint(folder: Path) -> ModelCheckpoint:
     Raises:
         ModelFileError: The folder is missing, is not a model's, or a file in it is damaged.
     """
+    return read_model(folder, lambda shapes: read_tree(folder / VARIABLES_DIR, shapes))
+
+
+def read_model(
+    folder: Path, read_variables: Callable[[dict[str, Any]], dict[str, Any]]
+) -> ModelCheckpoint:
+    """Reads the description of a model, and checks its variables by it.
+
+    Args:
+        folder: Of the model.
+        read_variables: Nested dictionaries of shapes -> the same with arrays.
+
+    Raises:
+        ModelFileError: As `read_checkpoint`.
+    """
     description = read_description(folder, DESCRIPTION_FILE, FORMAT, FORMAT_VERSION)
     try:
         wanted = description["variables"]
@@ -109,7 +131,7 @@ def read_checkpoint(folder: Path) -> ModelCheckpoint:
             path: jax.ShapeDtypeStruct(tuple(v["shape"]), np.dtype(v["dtype"]))
             for path, v in wanted.items()
         }
-        target = nested(flat)
+        shapes = nested(flat)
         checkpoint = {
             "kind": str(description["kind"]),
             "spec": dict(description["spec"]),
@@ -125,17 +147,20 @@ def read_checkpoint(folder: Path) -> ModelCheckpoint:
         raise ModelFileError(
             f"{folder / DESCRIPTION_FILE} lacks or garbles {error}; write the model again"
         ) from error
-    variables = read_tree(folder / VARIABLES_DIR, target)
+    variables = read_variables(shapes)
     if variables_sha256(variables) != expected:
         raise ModelFileError(
-            f"{folder / VARIABLES_DIR} does not hold the variables that {DESCRIPTION_FILE} "
+            f"{folder} does not hold the variables that {DESCRIPTION_FILE} "
             "describes (checksums differ); write or copy the model again"
         )
     return ModelCheckpoint(variables=variables, **checkpoint)
 
 
-def _checkpointer() -> ocp.Checkpointer:
+# Orbax takes as long to import as a page to read, and models from the cache do without it.
+def _checkpointer() -> "ocp.Checkpointer":
     """Orbax for this process alone: with several processes, none waits for the others."""
+    import orbax.checkpoint as ocp
+
     process = jax.process_index()
     alone = ocp.options.MultiprocessingOptions(
         primary_host=process,
@@ -165,6 +190,8 @@ def read_tree(folder: Path, target: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ModelFileError: It is missing or damaged.
     """
+    import orbax.checkpoint as ocp
+
     try:
         with _checkpointer() as checkpointer:
             arguments = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), target)

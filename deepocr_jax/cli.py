@@ -8,6 +8,7 @@ Exit status: 0 done, 1 an image could not be read or the output not be written, 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import os
 import sys
@@ -62,6 +63,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         _drop_output()
         say(f"cannot write the output: {error}")
         return 1
+
+
+def run() -> NoReturn:
+    """Runs the command line as this process, and ends it with its exit status.
+
+    At once: Python would free modules and compiled programs one by one, half a second for a page.
+    What is written is closed or flushed before.
+    """
+    status = main()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(status)
 
 
 def _drop_output() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import sys
@@ -51,9 +52,9 @@ def open_handle(mode: str, settings: Sequence[str]) -> DeepOCR:
         CommandError: Unknown parameter, bad value, or the weights cannot be had.
     """
     parameters = dict(map(_parse_setting, settings))
-    from deepocr_jax.deep_ocr import create_deep_ocr
-    from deepocr_jax.errors import DeepOCRError
-
+    with _without_collection():
+        from deepocr_jax.deep_ocr import create_deep_ocr
+        from deepocr_jax.errors import DeepOCRError
     try:
         return create_deep_ocr(mode, **parameters)
     except DeepOCRError as error:
@@ -63,6 +64,19 @@ def open_handle(mode: str, settings: Sequence[str]) -> DeepOCR:
             f"cannot keep models and compiled programs in the cache: {error}; "
             "set DEEPOCR_CACHE to a folder that can be written"
         ) from error
+
+
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """For imports: what they make stays, and looking for garbage in it takes a tenth of a start."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if collects:
+            gc.enable()
 
 
 def _parse_setting(setting: str) -> tuple[str, str]:

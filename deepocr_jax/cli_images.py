@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from deepocr_jax.cli_common import CommandError
+from deepocr_jax.cli_common import CommandError, say
 
 if TYPE_CHECKING:
     from deepocr_jax.pdf_pages import PdfPage
@@ -41,14 +41,14 @@ def find_images(patterns: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def _files(path: str) -> list[str]:
+def _files(path: str, suffixes: tuple[str, ...] = SUFFIXES) -> list[str]:
     """A file itself; of a folder all images in it and below, but no hidden ones."""
     if not os.path.isdir(path):
         return [path]
     files = []
     for folder, subfolders, names in os.walk(path):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        images = (n for n in names if n.lower().endswith(SUFFIXES) and not n.startswith("."))
+        images = (n for n in names if n.lower().endswith(suffixes) and not n.startswith("."))
         files += [os.path.join(folder, name) for name in sorted(images)]
     return files
 
@@ -68,7 +68,7 @@ def _is_pdf(path: str) -> bool:
     return path.lower().endswith(PDF_SUFFIX)
 
 
-def _pdf_pages(path: str, dpi: float | None) -> Sequence[str | PdfPage]:
+def _pdf_pages(path: str, dpi: float | None) -> Sequence[PdfPage]:
     from deepocr_jax.errors import ImageError, MissingPackageError, ParameterValueError
     from deepocr_jax.pdf_pages import DEFAULT_DPI, PdfPage, read_pdf
 
@@ -78,6 +78,48 @@ def _pdf_pages(path: str, dpi: float | None) -> Sequence[str | PdfPage]:
         return [PdfPage(path, 0)]
     except (MissingPackageError, ParameterValueError) as error:
         raise CommandError(str(error)) from error
+
+
+def draw_pdf_pages(folder: str, dpi: float | None = None) -> int:
+    """Draws the pages of the PDF files in a folder and below as images beside them.
+
+    Page 2 of scan.pdf becomes scan.pdf-2.png. What was drawn before stays; what cannot be drawn is
+    said.
+
+    Returns:
+        How many files and pages could not be drawn.
+
+    Raises:
+        CommandError: The package that reads PDF files is missing, dpi is not positive, or an image
+            cannot be written.
+    """
+    from deepocr_jax.errors import ImageError
+
+    failed = 0
+    for path in _files(folder, (PDF_SUFFIX,)):
+        pages = _pdf_pages(path, dpi)
+        digits = len(str(len(pages)))
+        for number, page in enumerate(pages, start=1):
+            image = f"{path}-{number:0{digits}}.png"
+            try:
+                if not os.path.exists(image):
+                    _draw(page, image)
+            except ImageError as error:
+                say(error)
+                failed += 1
+            except OSError as error:
+                raise CommandError(f"cannot write {image}: {error.strerror or error}") from error
+    return failed
+
+
+def _draw(page: PdfPage, path: str) -> None:
+    """Writes a page as PNG file, whole or not at all."""
+    import numpy as np
+    from PIL import Image
+
+    draft = f"{path}.draft"
+    Image.fromarray(np.asarray(page)).save(draft, "PNG")
+    os.replace(draft, path)
 
 
 def source_name(source: str | PdfPage) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepocr_jax.cli_common import CommandError, above, open_handle, progress, say
-from deepocr_jax.cli_images import find_images
+from deepocr_jax.cli_images import draw_pdf_pages, find_images
 from deepocr_jax.cli_label import DATASET_FILE
 
 if TYPE_CHECKING:
@@ -24,8 +24,9 @@ def add_prelabel(commands: Any) -> None:
         "prelabel",
         help="make a dataset of what is read in a folder of images",
         description="Reads the images of a folder and writes what they say as a dataset, which "
-        "deepocr label shows for correction and which training takes. Run again, it goes on where "
-        "it was cut off, and adds images that are new.",
+        "deepocr label shows for correction and which training takes. Pages of PDF files become "
+        "images beside them. Run again, it goes on where it was cut off, and adds images that are "
+        "new.",
     )
     prelabel.add_argument("folder", metavar="FOLDER", help="the folder of the images")
     prelabel.add_argument(
@@ -44,6 +45,12 @@ def add_prelabel(commands: Any) -> None:
         default=0.0,
         metavar="P",
         help="leave out words read with less confidence (0 to 1, default: 0)",
+    )
+    prelabel.add_argument(
+        "--dpi",
+        type=float,
+        metavar="N",
+        help="pixels an inch that pages of PDF files are drawn with (default: 300)",
     )
     prelabel.add_argument(
         "--overwrite",
@@ -103,6 +110,7 @@ def _prelabel(args: argparse.Namespace, file: Path, done: Journal) -> int:
         dataset = read_dl_dataset(file)
         _check_same(dataset, image_dir, args, file)
     before = all_samples(dataset)
+    failed = draw_pdf_pages(args.folder, args.dpi) if args.form == "images" else 0
     kept = [sample for sample in before if not args.overwrite or is_by_hand(sample)]
     paths = {Path(p).relative_to(args.folder).as_posix(): p for p in find_images([args.folder])}
     for sample in kept:
@@ -110,12 +118,14 @@ def _prelabel(args: argparse.Namespace, file: Path, done: Journal) -> int:
     if kept:
         say(f"{file} keeps {len(kept)} images; {len(paths)} are left to read")
     if not paths and len(kept) == len(before):
-        return 0
+        return 1 if failed else 0
     inside = {name: path for name, path in paths.items() if not _leaves(args.folder, name)}
-    samples, failed = _read(args, inside, done)
-    failed += len(paths) - len(inside)
+    samples, unread = _read(args, inside, done)
+    failed += unread + len(paths) - len(inside)
     if kept or samples:
         write_dl_dataset(with_samples(dataset, numbered(kept, samples, before)), file)
+        place = args.out or args.folder
+        say(f"{len(samples)} images read; to correct the words: deepocr label {place}")
     done.clear()
     return 1 if failed else 0
 

@@ -17,7 +17,7 @@ import numpy as np
 from deepocr_jax.data.faults import find_faults, stop_or_drop
 from deepocr_jax.data.ocr_datasets import read_dl_dataset_ocr_detection
 from deepocr_jax.data.page_crops import PageCropOptions, PageCrops
-from deepocr_jax.data.splits import split_dl_dataset
+from deepocr_jax.data.splits import check_splits, split_dl_dataset
 from deepocr_jax.detector_training import synthetic_source
 from deepocr_jax.dl_evaluation import evaluate_dl_model
 from deepocr_jax.dl_model import DLModel, load_model, read_dl_model
@@ -45,6 +45,7 @@ class DetectorFinetuneConfig:
         dataset: Path of the dataset's JSON file: images with rotated boxes and, for a detector by
             score maps, their texts.
         model: Where training begins: a detector of either kind, a name or a folder.
+        checked_only: Whether only images are taken whose words are all marked as checked.
         on_faults: "stop" or "drop" the samples that cannot be learned from.
         training_percent: Of the samples without a split; the others are tested on.
         num_steps: Steps.
@@ -64,6 +65,7 @@ class DetectorFinetuneConfig:
 
     dataset: str = ""
     model: str = "words_small_detection"
+    checked_only: bool = False
     on_faults: str = "stop"
     training_percent: float = 67.0
     num_steps: int = 400
@@ -156,12 +158,14 @@ def finetune_detector(
 
 def _sound_dataset(config: DetectorFinetuneConfig) -> DLDataset:
     """The dataset without faulty samples, split."""
-    dataset, _ = read_dl_dataset_ocr_detection(config.dataset)
+    dataset, _ = read_dl_dataset_ocr_detection(config.dataset, checked_only=config.checked_only)
     faults = find_faults(dataset, method="ocr_detection", required_splits=())
     dataset = stop_or_drop(dataset, faults, config.on_faults, config.dataset)
     if all("split" in s for s in dataset["samples"]):
         return dataset
-    return split_dl_dataset(dataset, config.training_percent, 0, seed=config.seed)
+    dataset = split_dl_dataset(dataset, config.training_percent, 0, seed=config.seed)
+    check_splits(dataset, ("train", "test"))
+    return dataset
 
 
 def _figures(dataset: DLDataset, model: DLModel) -> list[dict[str, Any]]:

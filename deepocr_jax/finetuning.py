@@ -12,7 +12,7 @@ from deepocr_jax.data.faults import find_faults, stop_or_drop
 from deepocr_jax.data.merging import merge_dl_datasets
 from deepocr_jax.data.ocr_datasets import read_dl_dataset_ocr_recognition
 from deepocr_jax.data.sources import DatasetSource
-from deepocr_jax.data.splits import split_dl_dataset
+from deepocr_jax.data.splits import check_splits, split_dl_dataset
 from deepocr_jax.display.figures import training_curve, worst_examples
 from deepocr_jax.dl_model import DLModel, read_dl_model
 from deepocr_jax.dl_model_parameters import set_dl_model_param
@@ -51,6 +51,7 @@ class FinetuneConfig:
         model: Where training begins: a name or a folder.
         alphabet: Characters of the new model; empty: those of `model`, and those of the dataset
             that it lacks.
+        checked_only: Whether only words are taken that a person has marked as checked.
         on_faults: "stop" or "drop" the samples that cannot be learned from.
         training_percent: Of the samples without a split.
         validation_percent: The same; without any the last parameters count as the best.
@@ -84,6 +85,7 @@ class FinetuneConfig:
     dataset: str = ""
     model: str = "pretrained_deep_ocr_recognition"
     alphabet: str = ""
+    checked_only: bool = False
     on_faults: str = "stop"
     training_percent: float = 75.0
     validation_percent: float = 0.0
@@ -157,7 +159,7 @@ def finetune(config: FinetuneConfig, workdir: str | os.PathLike[str]) -> Finetun
         raise ParameterValueError("dataset: expected the path of a dataset's JSON file, got none")
     enable_compilation_cache(model_cache_dir() / "xla")
     keep_programs(model_cache_dir() / "programs")
-    dataset = _read_datasets(config.dataset)
+    dataset = _read_datasets(config.dataset, config.checked_only)
     model, learned = _prepared_model(config, dataset)
     dataset = _sound_dataset(config, dataset, model)
     domains = _domains(config, dataset, model)
@@ -177,8 +179,10 @@ def finetune(config: FinetuneConfig, workdir: str | os.PathLike[str]) -> Finetun
     return _write_report(folder, domains, before, after, outcome)
 
 
-def _read_datasets(paths: str) -> DLDataset:
-    return merge_dl_datasets([read_dl_dataset_ocr_recognition(p) for p in paths.split(",")])
+def _read_datasets(paths: str, checked_only: bool = False) -> DLDataset:
+    files = paths.split(",")
+    parts = [read_dl_dataset_ocr_recognition(f, checked_only=checked_only) for f in files]
+    return merge_dl_datasets(parts)
 
 
 def _prepared_model(config: FinetuneConfig, dataset: DLDataset) -> tuple[DLModel, bool]:
@@ -209,9 +213,11 @@ def _sound_dataset(config: FinetuneConfig, dataset: DLDataset, model: DLModel) -
     dataset = stop_or_drop(dataset, faults, config.on_faults, config.dataset)
     if all("split" in s for s in dataset["samples"]):
         return dataset
-    return split_dl_dataset(
+    dataset = split_dl_dataset(
         dataset, config.training_percent, config.validation_percent, seed=config.seed
     )
+    check_splits(dataset, ("train", "test"))
+    return dataset
 
 
 def _domains(config: FinetuneConfig, dataset: DLDataset, model: DLModel) -> dict[str, CropSource]:

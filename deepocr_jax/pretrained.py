@@ -1,8 +1,8 @@
-"""Published weights -> parameter trees, kept as checkpoints in a cache folder.
+"""Published weights -> parameter trees, kept in a cache folder.
 
 The weights come from inside the installed package `rapidocr` (PP-OCRv6 small and the PP-OCR
 line-orientation classifier, Apache-2.0), never from the network. Each graph is verified by its
-SHA-256, every tensor in it is accounted for, and the result is written once as a checkpoint that
+SHA-256, every tensor in it is accounted for, and the result is written once into a cache that
 later starts read without the graph or its reader.
 """
 
@@ -17,8 +17,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from deepocr_jax.checkpoint import ModelCheckpoint, read_checkpoint, write_checkpoint
+from deepocr_jax.checkpoint import ModelCheckpoint
 from deepocr_jax.errors import UnknownParameterError, WeightsError
+from deepocr_jax.model_cache import read_cached_model, write_cached_model
 from deepocr_jax.models.registry import (
     KINDS,
     RECOGNIZERS,
@@ -100,11 +101,10 @@ def load_pretrained(name: str, cache_dir: Path | None = None) -> ModelCheckpoint
     if name not in GRAPHS:
         raise UnknownParameterError(name, sorted(GRAPHS))
     graph = GRAPHS[name]
-    folder = (cache_dir or model_cache_dir()) / "models" / f"{name}-{graph.sha256[:12]}"
+    folder = (cache_dir or model_cache_dir()) / "models" / f"{name}-{graph.sha256[:12]}-2"
     if not folder.exists():
-        # Atomic: written beside its place and renamed; of two processes the first one wins.
-        write_checkpoint(folder, convert_graph(graph), exist_ok=True)
-    return read_checkpoint(folder)
+        write_cached_model(folder, convert_graph(graph))
+    return read_cached_model(folder)
 
 
 def convert_graph(graph: PublishedGraph) -> ModelCheckpoint:

@@ -244,13 +244,14 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 import numpy as np
+import orbax.checkpoint as ocp
 from deepocr_jax import checkpoint
-save = checkpoint.ocp.Checkpointer.save
+save = ocp.Checkpointer.save
 def slow_save(*args):
     save(*args)
     Path(sys.argv[2]).touch()
     time.sleep(float(sys.argv[4]))
-checkpoint.ocp.Checkpointer.save = slow_save
+ocp.Checkpointer.save = slow_save
 model = checkpoint.ModelCheckpoint("k", {}, {"params": {"w": np.arange(9.0, dtype=np.float32)}})
 checkpoint.write_checkpoint(Path(sys.argv[1]), model, exist_ok=True)
 """

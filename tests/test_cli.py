@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -166,6 +167,22 @@ def test_help_and_version(capsys, argv):
     assert stop.value.code == 0
     out = capsys.readouterr().out
     assert (deepocr_jax.__version__ if argv == ["--version"] else "usage: deepocr") in out
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "told"),
+    [
+        (["sample"], 0, ("sample.png\n", "")),
+        (["read"], 2, ("", "deepocr read --help\n")),
+        (["--version"], 0, (f"deepocr {deepocr_jax.__version__}\n", "")),
+    ],
+)
+def test_the_process_ends_with_its_status_and_all_of_its_output(argv, status, told):
+    call = [sys.executable, "-m", "deepocr_jax", *argv]
+    found = subprocess.run(call, capture_output=True, text=True)
+    assert found.returncode == status
+    assert found.stdout.endswith(told[0]) and found.stderr.endswith(told[1])
+    assert bool(found.stdout) != bool(found.stderr)
 
 
 # --- which images -------------------------------------------------------------------------------

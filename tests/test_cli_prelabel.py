@@ -93,6 +93,7 @@ def correct(file, image_id=1, text="corrected"):
 
 def test_whole_images(folder, reader, capsys):
     assert cli.main(["prelabel", str(folder)]) == 0
+    assert f"3 images read; to correct the words: deepocr label {folder}" in capsys.readouterr().err
     dataset = dataset_of(folder)
     assert dataset["image_dir"] == "." and dataset["class_names"] == ["word"]
     names = [s["image_file_name"] for s in dataset["samples"]]
@@ -122,6 +123,31 @@ def test_crops(folder, reader, tmp_path):
     assert [s["word"] for s in dataset["samples"]] == ["a", "b", "c"]
     assert [s["image_file_name"] for s in dataset["unlabelled_samples"]] == ["blank.png"]
     assert find_faults(read_dl_dataset_ocr_recognition(out)) == []
+
+
+def test_pages_of_pdf_files_become_images(folder, reader, capsys):
+    pytest.importorskip("pypdfium2")
+    pages = [Image.new("RGB", (40, 30), color) for color in ("white", "black")]
+    pages[0].save(folder / "sub" / "Scan.PDF", save_all=True, append_images=pages[1:])
+    (folder / "broken.pdf").write_bytes(b"no PDF file")
+    # Pillow writes 72 pixels an inch.
+    command = ["prelabel", str(folder), "--dpi", "144"]
+    assert cli.main(command) == 1
+    assert "broken.pdf" in capsys.readouterr().err
+    names = [s["image_file_name"] for s in dataset_of(folder)["samples"]]
+    assert names == ["a.png", "b.png", "sub/Scan.PDF-1.png", "sub/Scan.PDF-2.png", "sub/c.jpg"]
+    drawn = [read_image(folder / "sub" / f"Scan.PDF-{n}.png") for n in (1, 2)]
+    assert [d.shape for d in drawn] == [(60, 80, 3)] * 2 and drawn[0].min() > 250 > drawn[1].max()
+    (folder / "broken.pdf").unlink()
+    before = (folder / "sub" / "Scan.PDF-1.png").stat().st_mtime_ns
+    assert cli.main(command) == 0
+    assert (folder / "sub" / "Scan.PDF-1.png").stat().st_mtime_ns == before
+    assert not list(folder.rglob("*.draft")) and len(reader.read) == 5
+
+
+def test_crops_come_from_no_pdf_files(folder, reader):
+    (folder / "broken.pdf").write_bytes(b"no PDF file")
+    assert cli.main(["prelabel", str(folder), "--form", "crops"]) == 0
 
 
 def test_an_interrupted_run_goes_on(folder, reader):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -33,9 +34,21 @@ def test_notebook_runs(path, tmp_path, program_cache):
         for output in cell.get("outputs", ())
         for kind in output.get("data", {})
     }
-    if path.stem == "read":
+    if path.stem in ("read", "retrain"):
         assert {"image/png", "text/html"} <= shown
+    if path.stem == "retrain":
+        check_what_was_learned(notebook)
+
+
+def check_what_was_learned(notebook):
+    """Displays are read better than before by far, and print not much worse."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    text = "".join(output.get("text", "") for output in outputs)
+    found = re.findall(r"^(\w+): (\d+)% of \d+ (\w+)", text, re.MULTILINE)
+    percent = {(model, kind): int(share) for model, share, kind in found}
+    assert percent["retrained", "displays"] >= percent["pretrained", "displays"] + 25
+    assert percent["retrained", "printed"] >= percent["pretrained", "printed"] - 10
 
 
 def test_there_are_notebooks():
-    assert {p.stem for p in NOTEBOOKS} >= {"read", "many_images"}
+    assert {p.stem for p in NOTEBOOKS} >= {"read", "many_images", "retrain"}

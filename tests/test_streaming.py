@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from deepocr_jax import ModeError, apply_deep_ocr, read_stream
+from deepocr_jax import ModeError, apply_deep_ocr, read_stream, streaming
 from deepocr_jax.errors import ImageFormatError, ImageReadError, ParameterValueError
 from deepocr_jax.handle import make_handle
 from deepocr_jax.parameters import Parameters
@@ -82,3 +83,13 @@ def test_wrong_mode_is_told_at_once(reader):
         read_stream([], reader, "detection")
     with pytest.raises(ParameterValueError):
         read_stream([], reader, "guess")
+
+
+def test_packs_are_larger_where_groups_are(finder):
+    state = finder.state
+    detector = replace(state.nets.detector, platform="gpu")
+    on_gpu = replace(state, nets=replace(state.nets, detector=detector))
+    pages = [streaming._images_per_pack(x, "auto") for x in (state, on_gpu)]
+    assert pages[0] < pages[1]
+    words = [streaming._images_per_pack(x, "recognition") for x in (state, on_gpu)]
+    assert words[0] == words[1] > pages[1]

@@ -1,277 +1,248 @@
-"""Measures reading: every stage, the whole, and in turns a peer; what share of the limits is used.
+"""Measures speed: reading and its stages, streams, the networks, training; each beside its limits.
 
     python tools/benchmark.py --pages=FOLDER --crops=FOLDER --rounds=3 --peer=rapidocr \
-        --out=benchmarks/results/speed_cpu.json
+        --parts=reading --out=benchmarks/results/speed_cpu.json
+    python tools/benchmark.py --pages=FOLDER --torch_python=PYTHON --out=FILE
 
 Folders of images; without them the sample and rendered words are taken. All of it is warm: what
-preparing the programs took is told apart. Nothing here needs TensorFlow.
+preparing the programs took is told apart. Each part is written as soon as it is measured, beside
+those that the file has from the same commit and machine. PyTorch runs in a process of its own; the
+result says so where it is not installed. Nothing here needs TensorFlow.
 """
 
 import argparse
 import json
 import platform
-import random
-import statistics
 import subprocess
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
+from benchmark_tables import tables
 from machine_peaks import machine_peaks
+from network_benchmark import (
+    line_inputs,
+    measure_network,
+    network_cases,
+    page_inputs,
+    torch_peer,
+)
+from reading_benchmark import (
+    PREPARED,
+    SAMPLE,
+    in_turns,
+    measure_stages,
+    measure_stream,
+    sample_paths,
+    word_images,
+)
+from training_steps import detection_case, measure_step, recognition_case, rendered_crops
 
 import deepocr_jax as ocr
-from deepocr_jax.cli_read import find_images
 from deepocr_jax.handle import page_settings
-from deepocr_jax.infer.compiled import PREPARED_EVENT
-from deepocr_jax.infer.detector import detect
-from deepocr_jax.infer.lines import crop_line, read_lines, set_upright
-from deepocr_jax.infer.pipeline import Networks, PageSettings, line_words, make_lines
-from deepocr_jax.infer.recognizer import make_groups, run_group
-from deepocr_jax.infer.tiles import detection_batch_size, run_tiles
-from deepocr_jax.postprocess.db_regions import find_regions
-from deepocr_jax.synth.text_lines import RenderedSource
+from deepocr_jax.infer.programs import enable_compilation_cache
+from deepocr_jax.infer.recognizer import group_size
+from deepocr_jax.infer.tiles import detection_batch_size
+from deepocr_jax.pretrained import model_cache_dir
 
-SAMPLE = Path(ocr.__file__).parent / "assets" / "sample.png"
-WORKERS = 2
-
-
-def spread(values: Sequence[float]) -> dict[str, float]:
-    """Median, least and largest."""
-    return {
-        "median": round(statistics.median(values), 4),
-        "least": round(min(values), 4),
-        "largest": round(max(values), 4),
-    }
+PARTS = ("networks", "stream", "training", "reading")
+OWN_DETECTOR = "words_small_detection"
+FAST: dict[str, Any] = {
+    "detection_optimize_for_inference": True,
+    "recognition_optimize_for_inference": True,
+}
+# What a first look, or a test, takes: everything as small as it goes.
+TOY = {
+    "count": 1, "crop_count": 4, "rounds": 1, "stream": 2, "canvas": (128, 192), "line_width": 160,
+    "pages_a_batch": [1], "lines_a_batch": [2], "calls": 1, "seconds": 0.1, "rows": 2,
+    "step_pages": 1, "side": 64, "characters": 32,
+}  # fmt: skip
+Report = dict[str, Any]
 
 
-def milliseconds(function: Callable[[], Any], per: int, rounds: int) -> dict[str, float]:
-    """How long a call takes for each of `per` images."""
-    function()
-    values = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        function()
-        values.append(1e3 * (time.perf_counter() - start) / per)
-    return spread(values)
-
-
-def measure_stages(
-    images: list[np.ndarray], paths: list[str], nets: Networks, how: PageSettings, rounds: int
-) -> list[dict[str, Any]]:
-    """The stages of reading pages one after the other, each alone."""
-    detector, recognizer, classifier = nets.detector, nets.recognizer, nets.orientation
-    assert detector is not None and recognizer is not None and classifier is not None
-    stages: list[dict[str, Any]] = []
-    with ThreadPoolExecutor(WORKERS) as pool:
-        found = detect(images, detector, how.detection, pool)
-        canvases = [x.canvas for x in found]
-        batch = detection_batch_size(how.detection.batch_size, detector.platform)
-
-        def lines() -> list[Any]:
-            return [x for i, d in enumerate(found) for x in make_lines(i, d, how, True)]
-
-        def upright() -> list[Any]:
-            turned = lines()
-            set_upright(turned, images, classifier, recognizer, how.recognition)
-            return turned
-
-        def read(given: list[Any]) -> None:
-            read_lines(given, images, recognizer, how.recognition, pool, classifier)
-
-        ready = upright()
-        crops = [crop_line(x, images, how.recognition.max_width) for x in ready]
-        read(ready)
-        width = how.recognition.max_width
-        groups = make_groups(crops, width, recognizer.platform, how.recognition.batch_size)
-
-        def networks() -> None:
-            run = lambda n: run_group(crops, recognizer, groups[n], n)  # noqa: E731
-            list(pool.map(run, range(len(groups))))
-
-        cases: list[tuple[str, Callable[[], Any]]] = [
-            ("decoding", lambda: list(pool.map(ocr.read_image, paths))),
-            ("detection, network", lambda: run_tiles(canvases, detector.replicas, batch, pool)),
-            (
-                "detection, boxes",
-                lambda: [find_regions(x.score_maps[..., 0], how.detection.regions) for x in found],
-            ),
-            ("which way up", upright),
-            ("crops", lambda: [crop_line(x, images, width) for x in ready]),
-            ("recognition, networks", networks),
-            ("recognition, whole", lambda: read(ready)),
-            ("words", lambda: [line_words(x, how) for x in ready]),
-        ]
-        for name, function in cases:
-            stages.append({"stage": name, "ms": milliseconds(function, len(images), rounds)})
-        tiles = {c.shape for c in canvases}
-        work = sum(detector.replicas[0].flops(np.zeros((1, *s), np.uint8)) for s in tiles) / len(
-            tiles
-        )
-        stages[1]["gflop"] = round(work / 1e9, 2)
-        computed = sum(size * w for (size, w), _ in groups)
-        sample = (np.zeros((2, 48, 320, 3), np.uint8), np.zeros(2, np.int32))
-        work = recognizer.readers[0].flops(*sample) / 640 * computed / len(images)
-        stages[5]["gflop"] = round(work / 1e9, 2)
-        stages[5]["crops"] = round(len(crops) / len(images), 1)
-        stages[5]["columns_computed"] = round(computed / len(images))
-        stages[5]["padding_waste"] = round(1 - sum(c.shape[1] for c in crops) / computed, 3)
-    return stages
-
-
-def peer_reader(name: str, mode: str, threads: int) -> Callable[[list[np.ndarray]], None]:
-    """Reads RGB images one by one with another library."""
-    if name != "rapidocr":
-        raise SystemExit(f'--peer: expected "rapidocr" or "none", got {name!r}')
-    from rapidocr import RapidOCR
-
-    engine = RapidOCR(
-        params={
-            "Global.log_level": "error",
-            "EngineConfig.onnxruntime.intra_op_num_threads": threads,
-        }
-    )
-    kind = {"return_word_box": True} if mode == "auto" else {"use_det": False, "use_rec": True}
-
-    def read(images: list[np.ndarray]) -> None:
-        for image in images:
-            engine(np.ascontiguousarray(image[:, :, ::-1]), use_cls=False, **kind)
-
-    return read
-
-
-def in_turns(images: list[np.ndarray], mode: str, peer: str, rounds: int) -> dict[str, Any]:
-    """Images a second of this library and of a peer, and the ratio, a round each in turns."""
-    handle = ocr.create_deep_ocr(mode)
-    prepared_before = PREPARED.total
-    start = time.perf_counter()
-    ocr.apply_deep_ocr(images, handle, mode)
-    report: dict[str, Any] = {
-        "mode": mode,
-        "images": len(images),
-        "first_call_s": round(time.perf_counter() - start, 2),
-        "programs_prepared": PREPARED.total - prepared_before,
-    }
-    theirs = None if peer == "none" else peer_reader(peer, mode, WORKERS)
-    if theirs:
-        theirs(images[:2])
-    ours_s, theirs_s = [], []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        ocr.apply_deep_ocr(images, handle, mode)
-        ours_s.append(len(images) / (time.perf_counter() - start))
-        if theirs:
-            start = time.perf_counter()
-            theirs(images)
-            theirs_s.append(len(images) / (time.perf_counter() - start))
-    report["ours_per_s"] = spread(ours_s)
-    if theirs:
-        report[f"{peer}_per_s"] = spread(theirs_s)
-        report["ratio"] = spread([a / b for a, b in zip(ours_s, theirs_s, strict=True)])
-    return report
-
-
-class _Prepared:
-    """Counts the programs that were compiled or loaded."""
-
-    total = 0
-
-    def __call__(self, event: str, **_: Any) -> None:
-        self.total += event == PREPARED_EVENT
-
-
-PREPARED = _Prepared()
-
-
-def sample_paths(folder: Path | None, count: int) -> list[str]:
-    """Some images of a folder, the same ones every time; the sample without a folder."""
-    if folder is None:
-        return [str(SAMPLE)] * min(count, 8)
-    paths = find_images([str(folder)])
-    return paths if len(paths) <= count else sorted(random.Random(0).sample(paths, count))
-
-
-def word_images(folder: Path | None, count: int) -> list[np.ndarray]:
-    """Word crops of a folder, or rendered ones."""
-    if folder is None:
-        rendered = RenderedSource(count)
-        return [rendered.crop(i) for i in range(count)]
-    return [ocr.read_image(p) for p in sample_paths(folder, count)]
-
-
-def table(report: dict[str, Any]) -> str:
-    """The figures as Markdown."""
-    rows = ["| Stage | ms a page | GFLOP | share of the peak |", "| --- | --- | --- | --- |"]
-    peak = max(report["peaks"]["float32"], report["peaks"]["bfloat16"])
-    for x in report["stages"]:
-        share = 1e12 * x["gflop"] / x["ms"]["median"] / peak if "gflop" in x else None
-        told = "" if share is None else f"{100 * share:.0f} %"
-        rows.append(f"| {x['stage']} | {x['ms']['median']:.1f} | {x.get('gflop', '')} | {told} |")
-    rows += ["", "| Whole | images a second | ratio to the peer |", "| --- | --- | --- |"]
-    for x in report["whole"]:
-        ratio = x["ratio"]["median"] if "ratio" in x else ""
-        rows.append(f"| {x['what']} | {x['ours_per_s']['median']:.2f} | {ratio} |")
-    return "\n".join(rows)
-
-
-def versions() -> dict[str, str]:
-    """Of what is measured, as far as it is installed."""
-    found = {}
-    for name in ("jax", "jaxlib", "flax", "numpy", "rapidocr", "onnxruntime"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return {"python": platform.python_version(), **found}
-
-
-def main() -> None:
-    """Runs the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pages", type=Path, action="append", default=[])
-    parser.add_argument("--crops", type=Path, action="append", default=[])
-    parser.add_argument("--count", type=int, default=40, help="pages of each folder at most")
-    parser.add_argument("--crop_count", type=int, default=2000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--peer", default="none")
-    parser.add_argument("--out", type=Path, required=True)
-    args = parser.parse_args()
-    jax.monitoring.register_event_listener(PREPARED)
-    state = ocr.create_deep_ocr().state
+def measure_reading(args: argparse.Namespace, peaks: Report) -> Report:
+    """Pages and word crops, in turns with a peer, and the stages of pages."""
+    state = ocr.create_deep_ocr(**args.settings).state
     whole, stages = [], []
     for folder in args.pages or [None]:
         paths = sample_paths(folder, args.count)
         images = [ocr.read_image(p) for p in paths]
-        name = "the sample" if folder is None else "/".join(folder.parts[-2:])
-        whole.append({"what": f"pages, {name}", **in_turns(images, "auto", args.peer, args.rounds)})
+        turns = in_turns(images, "auto", args.peer, args.rounds, args.settings)
+        whole.append({"what": f"pages, {told(folder, 'the sample')}", **turns})
         if not stages:
             how = page_settings(state.parameters)
             stages = measure_stages(images, paths, state.nets, how, args.rounds)
     for folder in args.crops or [None]:
         images = word_images(folder, args.crop_count)
-        name = "rendered" if folder is None else "/".join(folder.parts[-2:])
-        turns = in_turns(images, "recognition", args.peer, args.rounds)
-        whole.append({"what": f"word crops, {name}", **turns})
+        turns = in_turns(images, "recognition", args.peer, args.rounds, _only(args, "recognition"))
+        whole.append({"what": f"word crops, {told(folder, 'rendered')}", **turns})
+    return {"stages": stages, "whole": whole}
+
+
+def measure_streams(args: argparse.Namespace, peaks: Report) -> Report:
+    """Streams of pages with the default detector, with boxes on the device, with our own."""
+    variants: dict[str, Report] = {
+        "default detector": {},
+        "default detector, boxes on the device": {"detection_boxes_on_device": True},
+        OWN_DETECTOR: {"detection_model": OWN_DETECTOR},
+    }
+    streams = []
+    for folder in args.pages or [None]:
+        paths = sample_paths(folder, args.count)
+        for name, settings in variants.items():
+            how = {**args.settings, **settings}
+            found = measure_stream(paths, how, args.stream, args.rounds)
+            streams.append({"what": told(folder, "the sample"), "detector": name, **found})
+            first = next(x for x in streams if x["what"] == streams[-1]["what"])
+            rates = [x["pages_per_s"]["median"] for x in (streams[-1], first)]
+            streams[-1]["ratio_to_default"] = round(rates[0] / rates[1], 3)
+    return {"streams": streams}
+
+
+def measure_networks(args: argparse.Namespace, peaks: Report) -> Report:
+    """Detection and recognition alone, beside PyTorch."""
+    state = ocr.create_deep_ocr(**FAST).state
+    fast = _only(args, "detection")
+    own = ocr.create_deep_ocr("detection", **fast, detection_model=OWN_DETECTOR)
+    image = ocr.read_image(SAMPLE)
+    platform_name = jax.local_devices()[0].platform
+    pages = args.pages_a_batch or [detection_batch_size(0, platform_name)]
+    lines = args.lines_a_batch or [group_size(args.line_width, platform_name)]
+    found: list[Report] = []
+    with torch_peer(args.torch_python) as peer:
+        for number in range(max(len(pages), len(lines))):
+            cases = network_cases(
+                state,
+                own.state,
+                page_inputs(image, pages[min(number, len(pages) - 1)], args.canvas),
+                line_inputs(image, lines[min(number, len(lines) - 1)], args.line_width),
+            )
+            for case in cases:
+                how = (args.rounds, args.calls, peer, args.torch_dtype, args.torch_mode)
+                found.append(measure_network(case, peaks, *how))
+        absent = peer if isinstance(peer, str) else ""
+    default, other = (
+        next(x["ours_per_s"]["median"] for x in found if x["network"] == name)
+        for name in ("detection", "detection by score maps")
+    )
+    ratio = round(other / default, 3)
+    return {"networks": found, "torch_absent": absent, "score_maps_to_default": ratio}
+
+
+def measure_training(args: argparse.Namespace, peaks: Report) -> Report:
+    """Steps of the recognizer and of the detector by score maps."""
+    enable_compilation_cache(model_cache_dir() / "xla")
+    source = rendered_crops(max(32, args.rows), args.line_width)
+    steps = []
+    for precision in ("float32", "bfloat16"):
+        cases = [
+            recognition_case("recognition", source, args.rows, args.line_width, 1, precision),
+            detection_case(
+                "detection by score maps", args.step_pages, args.side, precision, args.characters
+            ),
+        ]
+        steps += [measure_step(x, args.seconds, peaks[precision]) for x in cases]
+    return {"training": steps}
+
+
+def told(folder: Path | None, otherwise: str) -> str:
+    """The name of a folder in a report."""
+    return otherwise if folder is None else "/".join(folder.parts[-2:])
+
+
+def _only(args: argparse.Namespace, component: str) -> Report:
+    return {name: value for name, value in args.settings.items() if name.startswith(component)}
+
+
+def header(args: argparse.Namespace) -> Report:
+    """What the figures belong to."""
+    found = {}
+    for name in ("jax", "jaxlib", "flax", "numpy", "rapidocr", "onnxruntime", "torch"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
     device = jax.local_devices()[0]
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout
-    report = {
-        "date": str(date.today()),
+    size = {"size": "toy: shows that everything runs, and nothing of its speed"}
+    return {
+        **(size if args.toy else {}),
         "device": f"{jax.local_device_count()} x {device.device_kind}",
         "processor": platform.processor() or platform.machine(),
-        "versions": versions(),
+        "versions": {"python": platform.python_version(), **found},
         "commit": commit.strip(),
-        "peaks": {k: float(f"{v:.4g}") for k, v in machine_peaks(device).items()},
-        "stages": stages,
-        "whole": whole,
     }
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    """The arguments."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--parts", default=",".join(PARTS), help="of the four, with commas")
+    parser.add_argument("--pages", type=Path, action="append", default=[])
+    parser.add_argument("--crops", type=Path, action="append", default=[])
+    parser.add_argument("--count", type=int, default=40, help="pages of each folder at most")
+    parser.add_argument("--crop_count", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peer", default="none", help="of reading: rapidocr")
+    parser.add_argument("--stream", type=int, default=400, help="pages of a stream's round")
+    parser.add_argument("--canvas", type=sides, default=(1024, 768), help="HEIGHTxWIDTH")
+    parser.add_argument("--line_width", type=int, default=320)
+    parser.add_argument("--pages_a_batch", type=int, nargs="+", default=[])
+    parser.add_argument("--lines_a_batch", type=int, nargs="+", default=[])
+    parser.add_argument("--calls", type=int, default=20, help="of a network in a row")
+    parser.add_argument("--torch_python", default="", help="interpreter that has PyTorch")
+    parser.add_argument("--torch_dtype", default="bfloat16")
+    parser.add_argument("--torch_mode", default="default", help="of torch.compile, or eager")
+    parser.add_argument("--seconds", type=float, default=8.0, help="of each training step")
+    parser.add_argument("--rows", type=int, default=16, help="crops of a training step")
+    parser.add_argument("--step_pages", type=int, default=4)
+    parser.add_argument("--side", type=int, default=512, help="of a training step's pages")
+    parser.add_argument("--toy", action="store_true", help="as small as it goes, without figures")
+    args = parser.parse_args(argv)
+    args.characters, args.settings = 768, dict(FAST)
+    if args.toy:
+        vars(args).update(TOY)
+        args.settings["detection_image_size"] = (256, 256)
+    return args
+
+
+def sides(text: str) -> tuple[int, int]:
+    """HEIGHTxWIDTH -> both."""
+    height, width = text.split("x")
+    return int(height), int(width)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Runs the command line."""
+    args = parse(argv)
+    measures: dict[str, Callable[[argparse.Namespace, Report], Report]] = {
+        "networks": measure_networks,
+        "stream": measure_streams,
+        "training": measure_training,
+        "reading": measure_reading,
+    }
+    jax.monitoring.register_event_listener(PREPARED)
+    report = {"date": str(date.today()), **header(args)}
+    if args.out.exists():
+        before = json.loads(args.out.read_text(encoding="utf-8"))
+        same = all(before.get(name) == report[name] for name in ("device", "versions", "commit"))
+        report = {**before, **report} if same else report
+    peaks = machine_peaks(jax.local_devices()[0])
+    report["peaks"] = {k: float(f"{v:.4g}") for k, v in peaks.items()}
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    print(table(report))
+    for name in args.parts.split(","):
+        start = time.perf_counter()
+        report.update(measures[name](args, peaks))
+        report.setdefault("part_s", {})[name] = round(time.perf_counter() - start, 1)
+        args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(tables(report))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from deepocr_jax.data.ocr_datasets import read_dl_dataset_ocr_recognition
 from deepocr_jax.data.sources import DatasetSource
-from deepocr_jax.display.figures import worst_examples
 from deepocr_jax.dl_evaluation import evaluate_dl_model
 from deepocr_jax.dl_model import read_dl_model
 from deepocr_jax.errors import DeepOCRError
@@ -42,6 +41,8 @@ def main() -> int:
         }
         last = figures[[*figures][-1]]
         if arguments.pictures:
+            from deepocr_jax.display.figures import worst_examples
+
             source = DatasetSource(dataset, arguments.split)
             worst_examples(last, source).savefig(arguments.pictures)
     except DeepOCRError as error:

@@ -40,6 +40,9 @@ def main() -> int:
     except DeepOCRError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        print(f'error: {error}; run: pip install "deepocr_jax[train]"', file=sys.stderr)
+        return 2
     if not finished:
         print("stopped; the same command goes on", file=sys.stderr)
         return TERMINATED

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from deepocr_jax.data.checked import keep_checked_images, keep_checked_words
 from deepocr_jax.data.classes import (
     CHAR,
     IGNORE,
@@ -28,7 +29,7 @@ _CLASS_BY_NAME = {"word": WORD, "char": CHAR, "character": CHAR, "ignore": IGNOR
 
 
 def read_dl_dataset_ocr_recognition(
-    file: Source, image_dir: str | os.PathLike[str] | None = None
+    file: Source, image_dir: str | os.PathLike[str] | None = None, checked_only: bool = False
 ) -> DLDataset:
     """Reads a data set for recognition: one sample a word.
 
@@ -41,19 +42,22 @@ def read_dl_dataset_ocr_recognition(
     Args:
         file: a JSON file, or a data set.
         image_dir: folder of the images; None: the one that the data set names.
+        checked_only: whether only words that a person has marked as checked are wanted.
 
     Returns:
         A new data set. Words are not checked: see `find_faults`.
 
     Raises:
         DatasetError: the file cannot be read, no class holds words, the labels of a sample do not
-            fit together (with `.faults`, which `drop_faulty` takes), or there are no words at all.
+            fit together (with `.faults`, which `drop_faulty` takes), or there are no such
+            words at all.
     """
-    return _to_words(_read(file, image_dir))
+    dataset = _read(file, image_dir)
+    return _to_words(keep_checked_words(dataset) if checked_only else dataset)
 
 
 def read_dl_dataset_ocr_detection(
-    file: Source, image_dir: str | os.PathLike[str] | None = None
+    file: Source, image_dir: str | os.PathLike[str] | None = None, checked_only: bool = False
 ) -> tuple[DLDataset, list[Fault]]:
     """Reads a data set of whole images for text detection.
 
@@ -64,15 +68,18 @@ def read_dl_dataset_ocr_detection(
     Args:
         file: a JSON file, or a data set.
         image_dir: folder of the images; None: the one that the data set names.
+        checked_only: whether only images are wanted whose words are all marked as checked.
 
     Returns:
-        A new data set with all samples, and the faults of the invalid ones (`.index` and `.box`
-        count as in that data set), which `drop_faulty` takes.
+        A new data set with all these samples, and the faults of the invalid ones (`.index` and
+        `.box` count as in that data set), which `drop_faulty` takes.
 
     Raises:
-        DatasetError: the file cannot be read, or the data set as a whole is at fault.
+        DatasetError: the file cannot be read, the data set as a whole is at fault, or no image is
+            checked where that is wanted.
     """
     source = _read(file, image_dir)
+    source = keep_checked_images(source) if checked_only else source
     # Without boxes labelled by class, the classes themselves are of no interest.
     labelled = any(isinstance(s, Mapping) and "bbox_label_id" in s for s in samples_of(source))
     checked = source if labelled else cast(DLDataset, {**source, **_CLASSES})

@@ -69,6 +69,20 @@ def split_dl_dataset(
     return cast(DLDataset, {**dataset, "samples": result})
 
 
+def check_splits(dataset: DLDataset, wanted: Sequence[str]) -> None:
+    """Raises a `DatasetError` where one of the wanted splits has no samples."""
+    samples = samples_of(dataset)
+    found = {sample.get("split") for sample in samples}
+    images = len({_image_of(index, sample) for index, sample in enumerate(samples)})
+    for name in wanted:
+        if name not in found:
+            raise DatasetError(
+                f"Expected samples in the splits {', '.join(wanted)}, got none in {name!r}: "
+                f"the dataset has {images} image(s), and the words of one image stay in one split. "
+                "Add images, or change training_percent."
+            )
+
+
 def _shares(training_percent: float, validation_percent: float) -> np.ndarray:
     """Shares [3] of the splits in the order of `SPLITS`."""
     percents = (training_percent, validation_percent)

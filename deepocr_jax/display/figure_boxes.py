@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Polygon
+from matplotlib.patheffects import withStroke
 
 from deepocr_jax.display.figure_grid import LETTER_WIDTH
 from deepocr_jax.display.figure_texts import drawable, text_style
@@ -13,6 +14,9 @@ from deepocr_jax.geometry.boxes import directions
 
 # Lines and texts of a box over its height; they are never thinner or smaller than these points.
 LINE_SHARE, MIN_LINE_PT, TEXT_SHARE, MIN_TEXT_PT = 0.1, 0.5, 0.5, 4.0
+
+# Width of the white line around a text, and height of a line of it, in font sizes.
+HALO_SHARE, TEXT_HEIGHT = 0.25, 1.3
 
 
 class BoxStyle(NamedTuple):
@@ -54,10 +58,13 @@ def draw_arrows(cell: Axes, boxes: np.ndarray, color: str, style: BoxStyle) -> N
 def write_texts(
     cell: Axes, quads: np.ndarray, texts: Sequence[str], color: str, style: BoxStyle
 ) -> None:
-    """Each text above the first corner of its box; as many as there are of both."""
+    """Each text above the first corner of its box, in the image; as many as there are of both."""
     for quad, text in zip(quads, texts, strict=False):
         row, col = quad[0]
         length, height = (float(np.linalg.norm(quad[k] - quad[0])) for k in (1, 3))
         size = style.text(text, length, height)
+        row = max(row, TEXT_HEIGHT * size / style.points)
+        # In dense text the line above is behind: the halo parts both.
+        halo = withStroke(linewidth=HALO_SHARE * size, foreground="white")
         form = {"va": "bottom", "clip_on": True, **text_style(size, color)}
-        cell.text(col, row, drawable(text), **form)
+        cell.text(col, row, drawable(text), path_effects=[halo], **form)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -54,6 +54,19 @@ def set_words(words: Sequence[ExportWord], scale: float) -> list[SetWord]:
     """
     shown = [word for word in words if word.text.strip()]
     return [placed for row in _rows(shown) for placed in _set_row(row, scale)]
+
+
+def on_middle_line(word: SetWord) -> SetWord:
+    """A word set on the line through its middle.
+
+    Readers that know upright boxes alone let that of an oblique word start and end where its
+    baseline does. So both ends are at most half a height (times the sine of the slope) off, and
+    not one end a whole height.
+    """
+    middle = (word.above - word.below) / 2
+    row, col = ((word.row, word.col) - directions(np.asarray(word.phi))[1] * middle).tolist()
+    half = (word.above + word.below) / 2
+    return replace(word, row=row, col=col, above=half, below=half)
 
 
 def _rows(words: Sequence[ExportWord]) -> Iterator[list[ExportWord]]:

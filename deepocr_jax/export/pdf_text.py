@@ -6,7 +6,7 @@ import unicodedata
 
 from deepocr_jax.export.pages import ExportPage
 from deepocr_jax.export.pdf_font import GLYPH_WIDTH, InvisibleFonts
-from deepocr_jax.export.pdf_layout import SetWord, set_words
+from deepocr_jax.export.pdf_layout import SetWord, on_middle_line, set_words
 
 # ISO 32000-1, table 106.
 _INVISIBLE = 3
@@ -47,6 +47,11 @@ def page_text(page: ExportPage, fonts: InvisibleFonts, scale: float) -> bytes:
 def _word(
     word: SetWord, space: str, page_height: int, fonts: InvisibleFonts, scale: float
 ) -> list[str]:
+    quarters = round(word.phi / (math.pi / 2))
+    slope = word.phi - quarters * (math.pi / 2)
+    climb_px = max(word.length, word.above + word.below) * abs(math.sin(slope))
+    oblique = climb_px * scale > MAX_CLIMB_PT
+    word = on_middle_line(word) if oblique else word
     size, length = word.size * scale, word.length * scale
     stretch = 100 * length / (GLYPH_WIDTH * size * len(word.text))
     cos, sin = math.cos(word.phi), math.sin(word.phi)
@@ -57,9 +62,7 @@ def _word(
     head = f"/{font} {size:.4f} Tf {stretch:.4f} Tz"
     letters = fonts.encode(visual_order(word.text))
     matrix = _matrix(word.phi, x, y)
-    quarters = round(word.phi / (math.pi / 2))
-    slope = word.phi - quarters * (math.pi / 2)
-    if length * abs(math.sin(slope)) <= MAX_CLIMB_PT:
+    if not oblique:
         return [f"{head} {matrix} <{letters}{fonts.encode(space)}> Tj"]
     # What stands for the whole word is not taken apart (ISO 32000-1, 14.9.4). Readers give it the
     # height of the font that is used last: one as high as the word climbs, at right angles.

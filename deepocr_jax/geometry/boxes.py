@@ -84,7 +84,7 @@ def sub_boxes(box: FloatArray, spans: FloatArray) -> FloatArray:
     """Boxes inside a box, given in its own frame.
 
     Args:
-        box: [5], the outer box.
+        box: [5], the outer box, or [n, 5], one for each.
         spans: [n, 4] (start, end along the reading direction; top, bottom across it), in pixels
             from the outer box's first corner.
 
@@ -92,12 +92,13 @@ def sub_boxes(box: FloatArray, spans: FloatArray) -> FloatArray:
         [n, 5] boxes with the outer box's direction.
     """
     spans = np.asarray(spans, np.float64).reshape(-1, 4)
-    along, across = directions(np.asarray(box[2:3]))
-    offset1 = (spans[:, 0] + spans[:, 1]) / 2 - box[3]
-    offset2 = (spans[:, 2] + spans[:, 3]) / 2 - box[4]
-    centre = box[:2] + offset1[:, None] * along + offset2[:, None] * across
+    box = np.asarray(box, np.float64).reshape(-1, 5)
+    along, across = directions(box[:, 2])
+    offset1 = (spans[:, 0] + spans[:, 1]) / 2 - box[:, 3]
+    offset2 = (spans[:, 2] + spans[:, 3]) / 2 - box[:, 4]
+    centre = box[:, :2] + offset1[:, None] * along + offset2[:, None] * across
     half = (spans[:, 1::2] - spans[:, ::2]) / 2
-    return np.column_stack([centre, np.full(len(spans), box[2]), half])
+    return np.column_stack([centre, np.broadcast_to(box[:, 2], len(spans)), half])
 
 
 def turn_boxes(boxes: FloatArray, turned: FloatArray) -> FloatArray:

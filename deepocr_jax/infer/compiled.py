@@ -20,7 +20,7 @@ from typing import Any
 import jax
 from jax.experimental import serialize_executable
 
-from deepocr_jax.infer.programs import Device, cpu_flags, inference_options
+from deepocr_jax.infer.programs import Device, cpu_flags, inference_options, wanted_options
 
 PREPARED_EVENT = "/deepocr_jax/program_prepared"
 """Recorded with `jax.monitoring` for each program that is compiled or loaded."""
@@ -47,7 +47,11 @@ _folder: Path | None = None
 
 
 class Program:
-    """A function on one device with its first argument fixed, compiled once for each shape."""
+    """A function on one device with its first argument fixed, compiled once for each shape.
+
+    Attributes:
+        device: Where it runs.
+    """
 
     def __init__(
         self, function: Callable[..., Any], weights: Any, device: Device, identity: str
@@ -61,7 +65,7 @@ class Program:
             identity: Tells what the function is made from, apart from this library's source.
         """
         self._weights = jax.device_put(weights, device)
-        self._function, self._device = function, device
+        self._function, self.device = function, device
         leaves, tree = jax.tree.flatten(self._weights)
         of_weights = [str(tree), *((x.shape, str(x.dtype)) for x in leaves)]
         self._told = repr([identity, of_weights, device.id])
@@ -69,11 +73,20 @@ class Program:
 
     def __call__(self, *arrays: Any, **static: Any) -> Any:
         """The function's value."""
-        key = (tuple((a.shape, a.dtype.char) for a in arrays), tuple(static.items()))
+        key = _call_key(arrays, static)
         prepared = self._by_shape.get(key)
         if prepared is None:
             prepared = self._by_shape[key] = self._prepare(repr(key), arrays, static)
         return prepared.compiled(self._weights, *arrays)
+
+    def bytes_accessed(self, *arrays: Any, **static: Any) -> float:
+        """Bytes that the operations of a call read and write, as XLA counts them once compiled.
+
+        What lies in a cache is counted like the rest.
+        """
+        self(*arrays, **static)
+        compiled = self._by_shape[_call_key(arrays, static)].compiled
+        return float(compiled.cost_analysis()["bytes accessed"])
 
     def flops(self, *arrays: Any, **static: Any) -> float:
         """Floating-point operations of a call, as XLA counts them before it optimizes."""
@@ -84,7 +97,7 @@ class Program:
 
     def _prepare(self, shapes: str, arrays: tuple[Any, ...], static: dict[str, Any]) -> _Prepared:
         """The compiled function; of several threads that ask at once, one makes it."""
-        told = repr([self._told, shapes, _told_of_machine(self._device.platform)])
+        told = repr([self._told, shapes, _told_of_machine(self.device.platform)])
         name = hashlib.sha256(told.encode()).hexdigest()
         with _lock:
             prepared = _prepared(name)
@@ -96,9 +109,9 @@ class Program:
     def _load_or_compile(self, name: str, arrays: tuple[Any, ...], static: dict[str, Any]) -> Any:
         jax.monitoring.record_event(PREPARED_EVENT)
         folder = _folder
-        compiled = _load(folder / name, self._device) if folder else None
+        compiled = _load(folder / name, self.device) if folder else None
         if compiled is None:
-            options = inference_options(self._device.platform)
+            options = inference_options(self.device.platform)
             jitted = jax.jit(
                 self._function, static_argnames=tuple(static), compiler_options=options
             )
@@ -106,6 +119,10 @@ class Program:
             if folder and not jax_keeps_programs():
                 _keep(compiled, folder / name)
         return compiled
+
+
+def _call_key(arrays: tuple[Any, ...], static: dict[str, Any]) -> Any:
+    return tuple((a.shape, a.dtype.char) for a in arrays), tuple(static.items())
 
 
 def keep_programs(folder: Path) -> None:
@@ -169,5 +186,5 @@ def _told_of_machine(kind: str) -> str:
     device = jax.local_devices(backend=kind)[0]
     told = [digest.hexdigest(), jax.__version__, version("jaxlib"), device.device_kind]
     told += [device.client.platform_version, platform.machine(), os.environ.get("XLA_FLAGS", "")]
-    told += [inference_options(kind), jax.config.values["jax_default_matmul_precision"]]
+    told += [wanted_options(kind), jax.config.values["jax_default_matmul_precision"]]
     return repr([*told, sorted(cpu_flags()) if kind == "cpu" else ""])

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from deepocr_jax.geometry.crops import crop_box
 from deepocr_jax.infer.orientation import OrientationNet, turned_probability
 from deepocr_jax.infer.recognizer import LINE_HEIGHT, Reading, RecognizerNet, read_crops
 
+# Enough that giving a task to a thread takes little beside it.
+LINES_A_TASK = 16
 # So many lines of a direction decide which way up it is; the classifier is surest about lines of
 # about this length.
 VOTERS = 6
@@ -196,12 +199,28 @@ def read_once(
     pool: ThreadPoolExecutor | None = None,
 ) -> None:
     """Crops and reads the lines as they lie."""
-    crops = [crop_line(line, images, settings.max_width) for line in lines]
+    crops = crop_lines(lines, images, settings.max_width, pool)
     readings = read_crops(
         crops, net, settings.max_width, settings.num_candidates, settings.batch_size, pool
     )
     for line, crop, reading in zip(lines, crops, readings, strict=True):
         line.crop, line.reading = crop, reading
+
+
+def crop_lines(
+    lines: Sequence[Line],
+    images: Sequence[np.ndarray],
+    max_width: int,
+    pool: ThreadPoolExecutor | None = None,
+) -> list[np.ndarray]:
+    """See `crop_line`; side by side in a pool, if given."""
+
+    def crop(first: int) -> list[np.ndarray]:
+        some = lines[first : first + LINES_A_TASK]
+        return [crop_line(line, images, max_width) for line in some]
+
+    starts = range(0, len(lines), LINES_A_TASK)
+    return list(chain.from_iterable(pool.map(crop, starts) if pool else map(crop, starts)))
 
 
 def crop_line(line: Line, images: Sequence[np.ndarray], max_width: int) -> np.ndarray:

@@ -16,7 +16,8 @@ from deepocr_jax.models.registry import make_model, spec_from_dict
 from deepocr_jax.preprocess import Preprocess, normalize
 
 HEIGHT, WIDTH = 48, 192
-GROUP = 8
+# Crops computed together.
+GROUP, ACCELERATOR_GROUP = 8, 64
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ def _turned(
 
 def turned_probability(crops: list[np.ndarray], net: OrientationNet) -> np.ndarray:
     """Probability that each line crop ([h, w, 3] uint8 RGB) is upside down: [n]."""
-    batch = np.zeros((len(crops) + -len(crops) % GROUP, HEIGHT, WIDTH, 3), np.uint8)
+    group = GROUP if net.program.device.platform == "cpu" else ACCELERATOR_GROUP
+    batch = np.zeros((len(crops) + -len(crops) % group, HEIGHT, WIDTH, 3), np.uint8)
     widths = np.zeros(len(batch), np.int32)
     for slot, crop in enumerate(crops):
         h, w = crop.shape[:2]
@@ -61,7 +63,7 @@ def turned_probability(crops: list[np.ndarray], net: OrientationNet) -> np.ndarr
         size = (int(widths[slot]), HEIGHT)
         batch[slot, :, : widths[slot]] = cv2.resize(crop, size, interpolation=cv2.INTER_AREA)
     parts = [
-        np.asarray(net.program(batch[i : i + GROUP], widths[i : i + GROUP]))
-        for i in range(0, len(batch), GROUP)
+        np.asarray(net.program(batch[i : i + group], widths[i : i + group]))
+        for i in range(0, len(batch), group)
     ]
     return np.concatenate([*parts, np.zeros(0, np.float32)])[: len(crops)]

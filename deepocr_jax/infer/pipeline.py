@@ -31,8 +31,9 @@ from deepocr_jax.infer.recognizer import (
 from deepocr_jax.infer.stages import work_ahead
 from deepocr_jax.postprocess.ink import align_crop
 from deepocr_jax.postprocess.reading_order import order_regions
+from deepocr_jax.postprocess.word_cuts import ReadLine, WordParams
 from deepocr_jax.postprocess.word_lines import JoinParams, join_words
-from deepocr_jax.postprocess.words import WordParams, WordSpan, cut_words, fit_words
+from deepocr_jax.postprocess.words import WordSpan, cut_words, fit_words
 
 PACKS_AHEAD = 1
 
@@ -143,7 +144,8 @@ def _read_pack(
     if nets.recognizer is not None:
         classifier = nets.orientation if settings.orientation_rad is None else None
         read_lines(lines, images, nets.recognizer, settings.recognition, pool, classifier)
-    return [_page(x, mine, settings, read) for x, mine in zip(found, by_page, strict=True)]
+    finish = functools.partial(_page, settings=settings, read=read)
+    return list(pool.map(finish, found, by_page))
 
 
 def make_lines(page: int, found: Detection, settings: PageSettings, read: bool) -> list[Line]:
@@ -164,7 +166,7 @@ def make_lines(page: int, found: Detection, settings: PageSettings, read: bool) 
 
 def _page(detection: Detection, lines: list[Line], settings: PageSettings, read: bool) -> Page:
     """Cuts lines into words and puts them into reading order."""
-    words: list[list[Word]] = [line_words(x, settings) if read else [Word(x.box)] for x in lines]
+    words = page_words(lines, settings) if read else [[Word(x.box)] for x in lines]
     order = np.arange(len(lines))
     index = np.arange(len(lines))
     if settings.sort_by_line and lines:
@@ -174,25 +176,49 @@ def _page(detection: Detection, lines: list[Line], settings: PageSettings, read:
     return Page(detection, [w for w, _ in ordered], [numbers[line] for _, line in ordered])
 
 
-def line_words(line: Line, settings: PageSettings) -> list[Word]:
-    """The words of a read line, each with its own box."""
+def page_words(lines: Sequence[Line], settings: PageSettings) -> list[list[Word]]:
+    """The words of each of some lines that were read, each word with its own box.
+
+    All lines at once: numpy's calls for a line's few characters take longer than their work, and
+    hold the interpreter meanwhile.
+    """
+    sure = [i for i, x in enumerate(lines) if x.confidence >= settings.min_confidence]
+    spans = dict(zip(sure, _spans([lines[i] for i in sure], settings), strict=True))
+    words: list[list[Word]] = [[] for _ in lines]
+    each = [(i, span) for i in sure for span in spans[i]]
+    if not each:
+        return words
+    edges = np.array([[s.start, s.end, s.top, s.bottom] for _, s in each])
+    owners = np.array([i for i, _ in each])
+    outer = np.stack([x.box for x in lines])[owners]
+    sizes = np.array([(0, 0) if x.crop is None else x.crop.shape[:2] for x in lines])[owners]
+    down, along = (2 * outer[:, [4, 3]] / sizes).T
+    boxes = sub_boxes(outer, edges * np.stack([along, along, down, down], axis=1))
+    for (i, span), box in zip(each, boxes, strict=True):
+        words[i].append(_word(lines[i], span, box))
+    return words
+
+
+def _spans(lines: Sequence[Line], settings: PageSettings) -> list[list[WordSpan]]:
+    """Where the words of lines lie in their crops."""
+    read = [_read_line(x) for x in lines]
+    whole = [x for x, line in zip(read, lines, strict=True) if line.words is None]
+    cut = iter(cut_words(whole, settings.words))
+    spans = []
+    for x, line in zip(read, lines, strict=True):
+        if line.words is None:
+            spans.append(next(cut))
+        else:
+            edges = _edges_along(line.box, line.words) / (2 * line.box[3] / x.crop.shape[1])
+            spans.append(fit_words(x.crop, x.text, x.centres, edges, settings.words))
+    return spans
+
+
+def _read_line(line: Line) -> ReadLine:
     reading, crop = line.reading, line.crop
     assert reading is not None and crop is not None
-    if reading.confidence < settings.min_confidence:
-        return []
     centres = (reading.runs.start + reading.runs.stop) / 2 * FRAME_PX
-    scale = 2 * line.box[4] / crop.shape[0]
-    across = 2 * line.box[3] / crop.shape[1]
-    if line.words is None:
-        spans = cut_words(crop, reading.text, centres, _space_margins(reading), settings.words)
-    else:
-        edges = _edges_along(line.box, line.words) / across
-        spans = fit_words(crop, reading.text, centres, edges, settings.words)
-    if not spans:
-        return []
-    edges = np.array([[s.start, s.end, s.top, s.bottom] for s in spans])
-    boxes = sub_boxes(line.box, edges * [across, across, scale, scale])
-    return [_word(reading, s, b, crop) for s, b in zip(spans, boxes, strict=True)]
+    return ReadLine(crop, reading.text, centres, _space_margins(reading))
 
 
 def _edges_along(box: np.ndarray, words: np.ndarray) -> np.ndarray:
@@ -204,20 +230,22 @@ def _edges_along(box: np.ndarray, words: np.ndarray) -> np.ndarray:
 
 def _space_margins(reading: Reading) -> np.ndarray:
     """For each character the largest space margin of the frames up to the next one: [n]."""
-    stops = [*reading.runs.start[1:], len(reading.space_margins)]
-    pairs = zip(reading.runs.start, stops, strict=False)
-    return np.array([reading.space_margins[a:b].max() for a, b in pairs])
+    if not reading.text:
+        return np.zeros(0)
+    return np.maximum.reduceat(reading.space_margins, reading.runs.start)
 
 
-def _word(reading: Reading, span: WordSpan, box: np.ndarray, crop: np.ndarray) -> Word:
+def _word(line: Line, span: WordSpan, box: np.ndarray) -> Word:
+    reading, crop = line.reading, line.crop
+    assert reading is not None and crop is not None
     height, width = crop.shape[:2]
     rows = slice(max(0, math.floor(span.top)), min(height, math.ceil(span.bottom)))
     cols = slice(max(0, math.floor(span.start)), min(width, math.ceil(span.end)))
     return Word(
         box,
-        "".join(reading.text[i] for i in span.characters),
-        tuple(reading.candidates[i] for i in span.characters),
-        tuple(reading.confidences[i] for i in span.characters),
+        "".join([reading.text[i] for i in span.characters]),
+        tuple([reading.candidates[i] for i in span.characters]),
+        tuple([reading.confidences[i] for i in span.characters]),
         crop[rows, cols],
     )
 

@@ -44,12 +44,21 @@ def _known_options(options: dict[str, Any]) -> dict[str, Any]:
     return known
 
 
-@functools.cache
-def inference_options(platform: str) -> dict[str, Any]:
-    """The compiler options for inference on a platform that the installed XLA knows."""
+def wanted_options(platform: str) -> dict[str, Any]:
+    """The compiler options for inference on a platform, whether or not the installed XLA has them.
+
+    Which it has is found out by compiling, which takes longer than to load a compiled program.
+    """
     if platform != "cpu":
         return {}
-    return _known_options(BFLOAT16_OPTIONS if multiplies_bfloat16() else CPU_OPTIONS)
+    return BFLOAT16_OPTIONS if multiplies_bfloat16() else CPU_OPTIONS
+
+
+@functools.cache
+def inference_options(platform: str) -> dict[str, Any]:
+    """Those of the wanted options that the installed XLA knows."""
+    wanted = wanted_options(platform)
+    return _known_options(wanted) if wanted else {}
 
 
 @functools.cache

@@ -24,11 +24,13 @@ from deepocr_jax.infer.programs import Device, with_fast_products
 from deepocr_jax.models.recognizer import RecognizerBody
 from deepocr_jax.models.registry import spec_from_dict
 from deepocr_jax.preprocess import Preprocess, normalize
-from deepocr_jax.text.ctc import BLANK, Runs, find_runs
+from deepocr_jax.text.ctc import BLANK, Runs, find_runs, first_maxima
 
 LINE_HEIGHT = 48
 FRAME_PX = 8
-CANDIDATE_ROWS = 64
+# Frames whose candidates are computed together. A CPU keeps their logits in its caches; of an
+# accelerator each call takes the host as long as some hundred frames.
+CANDIDATE_ROWS, ACCELERATOR_CANDIDATE_ROWS = 64, 2048
 CPU_GROUP_PX = 1024
 ACCELERATOR_GROUP_PX = 64 * 320
 
@@ -193,12 +195,13 @@ def read_crops(
             runs[crop] = find_runs(frames)
             rows[crop] = features[slot][frames != BLANK]
     classes, confidences = _best_candidates(net, rows, pool)
+    names, values = _characters(runs, classes, confidences, net, num_candidates)
     readings, offset = [], 0
-    for run_, row, margin in zip(runs, rows, margins, strict=True):
-        part = slice(offset, offset + len(row))
-        found = classes[part], confidences[part]
-        readings.append(_reading(run_, *found, margin, net, num_candidates))
-        offset += len(row)
+    for run_, margin in zip(runs, margins, strict=True):
+        mine = slice(offset, offset + len(run_.label))
+        text = tuple([net.characters[label] for label in run_.label.tolist()])
+        readings.append(Reading(text, run_, tuple(names[mine]), tuple(values[mine]), margin))
+        offset = mine.stop
     return readings
 
 
@@ -249,39 +252,55 @@ def _best_candidates(
     if not packed:
         return np.zeros((0, 1), np.int32), np.zeros((0, 1), np.float32)
     features = np.concatenate(packed)
-    blocks = [features[i : i + CANDIDATE_ROWS] for i in range(0, len(features), CANDIDATE_ROWS)]
+    size = candidate_rows(net.platform)
+    blocks = [features[i : i + size] for i in range(0, len(features), size)]
     run = functools.partial(run_candidates, net)
     parts = list(pool.map(run, blocks) if pool else map(run, blocks))
     return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
 
+def candidate_rows(platform: str) -> int:
+    """Frames whose candidates are computed together."""
+    return CANDIDATE_ROWS if platform == "cpu" else ACCELERATOR_CANDIDATE_ROWS
+
+
 def run_candidates(net: RecognizerNet, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Classes and confidences [m, k] of up to `CANDIDATE_ROWS` frames [m, f]."""
+    """Classes and confidences [m, k] of up to `candidate_rows` frames [m, f]."""
     count = len(rows)
-    rows = np.pad(rows, ((0, CANDIDATE_ROWS - count), (0, 0)))
+    rows = np.pad(rows, ((0, candidate_rows(net.platform) - count), (0, 0)))
     confidences, classes = net.candidates(rows)
     return np.asarray(classes)[:count], np.asarray(confidences)[:count]
 
 
-def _reading(
-    runs: Runs,
+def _characters(
+    runs: Sequence[Runs],
     classes: np.ndarray,
     confidences: np.ndarray,
-    margins: np.ndarray,
     net: RecognizerNet,
     num_candidates: int,
-) -> Reading:
-    """One crop's reading from its runs and the candidates of its character-bearing frames."""
-    lengths = runs.stop - runs.start
-    first = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.intp) if len(lengths) else []
-    candidates, values = [], []
-    for begin, length in zip(first, lengths, strict=True):
-        frame = begin + int(np.argmax(confidences[begin : begin + length, 0]))
-        names, probabilities = _merge(classes[frame], confidences[frame], net, num_candidates)
-        candidates.append(names)
-        values.append(probabilities)
-    text = tuple(net.characters[label] for label in runs.label)
-    return Reading(text, runs, tuple(candidates), tuple(values), margins)
+) -> tuple[list[tuple[str, ...]], list[tuple[float, ...]]]:
+    """Candidates of all crops' characters, from the surest frame of each, and their confidences.
+
+    Args:
+        runs: Of each crop.
+        classes: [m, k] best classes of the frames that bear characters, of all crops.
+        confidences: [m, k] theirs.
+        net: The recognizer.
+        num_candidates: Candidates a character.
+    """
+    lengths = np.concatenate([np.zeros(0, np.intp), *(r.stop - r.start for r in runs)])
+    frames = first_maxima(confidences[:, 0], lengths)
+    classes, confidences = classes[frames], confidences[frames]
+    if np.array_equal(net.merged, np.arange(len(net.merged))):
+        # No two classes are one: what there is but the blank is in order already.
+        blank_last = np.argsort(classes == BLANK, axis=1, kind="stable")[:, :num_candidates]
+        best = np.take_along_axis(classes, blank_last, axis=1)
+        if not (best == BLANK).any():
+            values = np.take_along_axis(confidences, blank_last, axis=1)
+            names = np.array(net.characters, object)[best]
+            return list(map(tuple, names.tolist())), list(map(tuple, values.tolist()))
+    merged = [_merge(c, v, net, num_candidates) for c, v in zip(classes, confidences, strict=True)]
+    return [names for names, _ in merged], [values for _, values in merged]
 
 
 def _merge(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
+from deepocr_jax.data.checked import CHECKED, EDITED
 from deepocr_jax.data.classes import WORD, WORD_CLASS
 from deepocr_jax.data.keys import BOX_KEYS_2, is_number
-from deepocr_jax.labelling.words import CHECKED, CONFIDENCE, EDITED, is_crop
+from deepocr_jax.labelling.words import CONFIDENCE, is_crop
 from deepocr_jax.types import DeepOCRResult
 
 FORMS = ("images", "crops")

@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from deepocr_jax.data.checked import CHECKED, EDITED
 from deepocr_jax.data.keys import BOX_KEYS_2, SAMPLE_KEYS, is_integer, is_number
 from deepocr_jax.errors import DatasetError
 from deepocr_jax.geometry.boxes import normalize_phi
 
-EDITED = "edited"
-"""Key of a sample that a person has changed or confirmed: nothing reads it anew."""
-CHECKED, CONFIDENCE = "checked", "confidence"
-"""Keys of a word's custom data (form A) or of a crop's sample (form B)."""
+CONFIDENCE = "confidence"
+"""Key of a word's custom data (form A) or of a crop's sample (form B), beside `CHECKED`."""
 
 MAX_WORDS, MAX_CHARACTERS = 20_000, 1000
 _FIELDS = {"text", "checked", "box", "label_id", "custom", "others"}

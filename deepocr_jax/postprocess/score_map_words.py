@@ -14,9 +14,10 @@ import numpy as np
 from deepocr_jax.geometry.boxes import directions, normalize_phi
 
 # How much longer than high a region must be for its axis to tell the angle, as a ratio of the
-# standard deviations of its pixels, and how far it may be from the direction maps.
+# standard deviations of its pixels, and how far it may be from the direction maps: further, and
+# letters are stacked, each of them upright.
 LONG = 3.0
-MOST_OFF_RAD = np.deg2rad(20)
+MOST_OFF_RAD = np.deg2rad(60)
 
 
 @dataclass(frozen=True)

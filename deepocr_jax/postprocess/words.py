@@ -1,40 +1,27 @@
 """A line's reading -> its words, each with a span fitted to its ink.
 
-A line is cut at the spaces that were read, and where the picture shows a gap that only a space
-explains. A cut lies in the widest gap of ink near the place that the CTC frames give; a word's
-span is the extent of the ink between two cuts, or, where no ink is found, what the frames say.
+Lines are cut as `word_cuts` says; a word's span is the extent of the ink between two cuts, or,
+where no ink is found, what the frames say.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from deepocr_jax.postprocess.ink import Ink, column_gaps, find_ink
+from deepocr_jax.postprocess.ink import Ink, LineParts, column_gaps, find_ink, find_parts
+from deepocr_jax.postprocess.word_cuts import (
+    LINE_STEP,
+    CutWords,
+    ReadLine,
+    WordParams,
+    split_lines_at_gaps,
+)
 
+# Lines are worked on together, but not more than this, so that memory is bounded.
+LINES_AT_ONCE = 128
 # A space read within this distance of two words' border, in heights, is the one between them.
 NEAR_SPACE = 0.6
-
-
-@dataclass(frozen=True)
-class WordParams:
-    """How lines are cut and spans fitted; lengths in units of the crop's height.
-
-    Attributes:
-        min_gap: Gap without ink that separates words although no space was read.
-        gap_ratio: That gap must also be so many times the line's median gap.
-        spaced_gap: Gap that separates words where the recognizer nearly read a space.
-        spaced_margin: How near: the space's logit less the best one's.
-        pad: Added around the ink on all sides.
-        margin: Share of the crop above and below the line's core; what stays in it is a remain of
-            a neighbouring line.
-    """
-
-    margin: float = 0.18
-    min_gap: float = 0.8
-    gap_ratio: float = 3.0
-    spaced_gap: float = 0.15
-    spaced_margin: float = -2.5
-    pad: float = 0.08
 
 
 @dataclass(frozen=True)
@@ -53,35 +40,36 @@ class WordSpan:
     bottom: float
 
 
-def cut_words(
-    crop: np.ndarray,
-    text: tuple[str, ...],
-    centres: np.ndarray,
-    space_margins: np.ndarray,
-    params: WordParams,
-) -> list[WordSpan]:
-    """Cuts a read line into words.
+def cut_words(lines: Sequence[ReadLine], params: WordParams) -> list[list[WordSpan]]:
+    """Cuts read lines into words.
 
     Args:
-        crop: [h, w, 3] uint8, the upright line.
-        text: The characters read, spaces included.
-        centres: [n] column of each character's frames, in crop pixels.
-        space_margins: [n] for each character the largest logit of a space between it and the
-            next one, less the best class's.
+        lines: Any number; each is cut as if it were alone.
         params: Thresholds.
 
     Returns:
-        The words from left to right.
+        The words of each line from left to right.
     """
-    ink = find_ink(crop, params.margin)
-    gaps = column_gaps(ink) if ink is not None else (np.zeros(0, int), np.zeros(0, int))
-    groups, cuts = _split(text, centres, space_margins, gaps, crop.shape, params)
     spans = []
-    for characters, (begin, end) in zip(groups, cuts, strict=True):
-        span = _ink_span(ink, begin, end, params.pad * crop.shape[0]) if ink is not None else None
-        if span is None:
-            span = _frame_span(centres[list(characters)], begin, end, crop.shape[0], params.margin)
-        spans.append(WordSpan(characters, *span))
+    for first in range(0, len(lines), LINES_AT_ONCE):
+        spans += _cut_block(lines[first : first + LINES_AT_ONCE], params)
+    return spans
+
+
+def _cut_block(lines: Sequence[ReadLine], params: WordParams) -> list[list[WordSpan]]:
+    parts = find_parts([x.crop for x in lines], params.margin)
+    heights, widths = np.array([x.crop.shape[:2] for x in lines]).T
+    words = split_lines_at_gaps(lines, column_gaps(parts, widths), params)
+    edges = _ink_edges(parts, words, heights, params)
+    spans: list[list[WordSpan]] = [[] for _ in lines]
+    each = zip(words.line, words.characters, words.begin, words.end, edges, strict=True)
+    for number, characters, begin, end, of_ink in each:
+        line = lines[number]
+        if of_ink is None:
+            height = line.crop.shape[0]
+            centres = line.centres[list(characters)]
+            of_ink = _frame_span(centres, begin, end, height, params.margin)
+        spans[number].append(WordSpan(characters, *of_ink))
     return spans
 
 
@@ -125,56 +113,33 @@ def fit_words(
     return spans
 
 
-Gaps = tuple[np.ndarray, np.ndarray]
-
-
-def _split(
-    text: tuple[str, ...],
-    centres: np.ndarray,
-    space_margins: np.ndarray,
-    gaps: Gaps,
-    shape: tuple[int, ...],
-    params: WordParams,
-) -> tuple[list[tuple[int, ...]], list[tuple[float, float]]]:
-    """Groups of characters, and the columns between which each group lies."""
-    solid = [i for i, c in enumerate(text) if not c.isspace()]
-    if not solid:
-        return [], []
-    height, width = shape[:2]
-    groups, edges = [[solid[0]]], [0.0]
-    inner = _between(gaps, centres[solid])
-    typical = np.median(inner[0][inner[0] > 0]) if (inner[0] > 0).any() else 0.0
-    for k in range(1, len(solid)):
-        before, after = solid[k - 1], solid[k]
-        spaced = after - before > 1
-        gap = inner[0][k - 1]
-        wide = gap >= max(params.min_gap * height, params.gap_ratio * typical)
-        nearly = gap >= params.spaced_gap * height
-        nearly &= space_margins[before] >= params.spaced_margin
-        if spaced or wide or nearly:
-            middle = inner[1][k - 1]
-            if not inner[0][k - 1]:
-                middle = (centres[before] + centres[after]) / 2
-            groups.append([])
-            edges.append(float(middle))
-        groups[-1].append(after)
-    stops = [*edges[1:], float(width)]
-    return [tuple(g) for g in groups], list(zip(edges, stops, strict=True))
-
-
-def _between(gaps: Gaps, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For neighbouring characters the widest gap between their centres: widths and middles."""
-    start, stop = gaps
-    count = max(0, len(centres) - 1)
-    if not count or not len(start):
-        return np.zeros(count), np.zeros(count)
-    low = np.maximum(start, centres[:-1, None])
-    clipped = np.minimum(stop, centres[1:, None]) - low
-    best = clipped.argmax(axis=1)
-    found = clipped[np.arange(count), best] > 0
-    # The gap itself may reach past a centre, since frames are coarse.
-    widths, middles = stop[best] - start[best], (start[best] + stop[best]) / 2
-    return np.where(found, widths, 0.0), np.where(found, middles, 0.0)
+def _ink_edges(
+    parts: LineParts, words: CutWords, heights: np.ndarray, params: WordParams
+) -> list[tuple[float, float, float, float] | None]:
+    """Extent of the parts whose middle lies between a word's columns; None where too little is."""
+    edges: list[tuple[float, float, float, float] | None] = [None] * len(words.line)
+    middle = (parts.left + parts.right) / 2
+    begin = words.line * LINE_STEP + words.begin
+    owner = np.searchsorted(begin, parts.line * LINE_STEP + middle, side="right") - 1
+    order = np.argsort(owner, kind="stable")
+    # Lines in which nothing was read may have ink, too.
+    order = order[owner[order] >= 0]
+    order = order[words.line[owner[order]] == parts.line[order]]
+    owner = owner[order]
+    word, first = np.unique(owner, return_index=True)
+    if not len(word):
+        return edges
+    left, top = (np.minimum.reduceat(x[order], first) for x in (parts.left, parts.top))
+    right, bottom = (np.maximum.reduceat(x[order], first) for x in (parts.right, parts.bottom))
+    start = np.maximum(left, words.begin[word] - 1)
+    stop = np.minimum(right, words.end[word] + 1)
+    height = heights[words.line[word]]
+    pad = params.pad * height
+    seen = (bottom - top >= 0.08 * height) & (stop > start)
+    table = np.stack([start - pad, stop + pad, top - pad, bottom + pad], axis=1)
+    for number, row in zip(word[seen].tolist(), table[seen].tolist(), strict=True):
+        edges[number] = (row[0], row[1], row[2], row[3])
+    return edges
 
 
 def _ink_span(

@@ -33,3 +33,13 @@ def find_runs(best: np.ndarray) -> Runs:
     label = best[start]
     kept = label != BLANK
     return Runs(start[kept], stop[kept], label[kept])
+
+
+def first_maxima(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Where the first largest value of each run is: values [n], lengths [m] > 0 -> [m]."""
+    if not len(lengths):
+        return np.zeros(0, np.intp)
+    start = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    largest = np.maximum.reduceat(values, start)
+    places = np.flatnonzero(values == np.repeat(largest, lengths))
+    return places[np.searchsorted(places, start)]

@@ -195,11 +195,35 @@ class ParallelStep:
         totals = self._begin(state, self._devices)
         sums = []
         for number, (role, batch) in enumerate(parts):
-            spread = {name: _spread(name, v, len(self._devices)) for name, v in batch.items()}
-            constants = {"kept": rest["kept"], "part": np.int32(number)}
-            totals, of_part = self._run_part(role, state, totals, spread, constants)
+            totals, of_part = self._run_part(
+                role, state, totals, *self._of_part(number, batch, rest)
+            )
             sums.append(of_part)
         return self._end(state, totals, sums, rest["hyper"], self._devices)
+
+    def flops(
+        self,
+        state: TrainState,
+        parts: Sequence[tuple[str, Mapping[str, np.ndarray]]],
+        rest: dict[str, Any],
+    ) -> float:
+        """Operations of a step's losses and gradients on each device, as XLA counts them.
+
+        Before it optimizes; the arguments are those of a step, and are not used up.
+        """
+        totals = self._begin(state, self._devices)
+        count = 0.0
+        for number, (role, batch) in enumerate(parts):
+            arguments = state, totals, *self._of_part(number, batch, rest)
+            count += self._parts[role].lower(*arguments).cost_analysis()["flops"]
+        return count
+
+    def _of_part(
+        self, number: int, batch: Mapping[str, np.ndarray], rest: dict[str, Any]
+    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """A part's rows for each device, and what stays during the step."""
+        rows = {name: _spread(name, v, len(self._devices)) for name, v in batch.items()}
+        return rows, {"kept": rest["kept"], "part": np.int32(number)}
 
     def _run_part(self, role: str, *arguments: Any) -> Any:
         if jax.process_count() > 1:  # A compiled program would want the batches of all processes.

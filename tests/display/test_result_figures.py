@@ -120,3 +120,15 @@ def test_every_score_map_has_a_panel(maps, titles):
 def test_what_is_no_result_is_refused(call, missing):
     with pytest.raises(ParameterValueError, match=f"with '{missing}'"):
         call()
+
+
+def test_texts_stay_in_the_image_and_stand_out_from_it():
+    result = page()
+    result["words"] = {**result["words"], "row": np.array([6.0, 55.0])}
+    figure = dev_display_deep_ocr_results(IMAGE, result)
+    cell = figure.axes[0]
+    figure.canvas.draw()
+    first = next(t for t in cell.texts if t.get_text().startswith("one"))
+    bounds = first.get_window_extent()
+    assert bounds.y1 <= cell.get_window_extent().y1 + 1
+    assert all(t.get_path_effects() for t in cell.texts if t.get_text())

@@ -120,17 +120,30 @@ def test_pdftotext_finds_each_word_at_its_place(tmp_path, degrees):
 
 
 @needs_poppler
-@pytest.mark.parametrize("degrees", [2, -4, 8, 30, 94, 120, 175])
+@pytest.mark.parametrize("degrees", [2, -4, 8, 20, 30, 44, 46, 94, 120, 175, -80, -135])
 def test_pdftotext_finds_whole_words_of_any_direction(tmp_path, degrees):
-    """It knows upright boxes only, whose start is that of the baseline."""
+    """It knows upright boxes only, and lets them start and end where the baseline does."""
     page = turned_columns(degrees)
     words = dict(boxes_of_pdftotext(tmp_path, written([page])))
     assert sorted(words) == sorted(word.text for word in words_of(page))
     slope = math.radians(degrees - 90 * round(degrees / 90))
     for word in words_of(page):
         expected = box_to_bounds(word.box, page) * SCALE
-        late = 2 * word.box[4] * SCALE * abs(math.sin(slope))
-        assert np.abs(words[word.text] - expected).max() < max(TOLERANCE_PT, late + 1), word.text
+        half_height = word.box[4] * SCALE
+        allowed = TOLERANCE_PT / 6 + half_height * abs(math.sin(slope))
+        np.testing.assert_allclose(words[word.text], expected, atol=allowed)
+
+
+@needs_poppler
+@pytest.mark.parametrize("degrees", [5, 20, 45])
+def test_pdftotext_finds_high_words_of_any_direction(tmp_path, degrees):
+    """A word that is higher than long climbs by its height."""
+    height = 2 * TOLERANCE_PT / SCALE / math.sin(math.radians(degrees))
+    row = ("I", 200, 200, degrees, height / 10, height / 2, 0)
+    page = with_image(result_to_page(result_of([row]), (400, 400)))
+    ((_, box),) = boxes_of_pdftotext(tmp_path, written([page]))
+    expected = box_to_bounds(words_of(page)[0].box, page) * SCALE
+    np.testing.assert_allclose(box, expected, atol=TOLERANCE_PT + 0.5)
 
 
 def boxes_of_pdftotext(tmp_path, data):

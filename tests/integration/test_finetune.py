@@ -60,6 +60,33 @@ def test_the_whole_way(recipe, tmp_path):
     assert again.after == report.after
 
 
+def test_only_what_is_checked_is_learned(recipe, dataset_file, tmp_path):
+    dataset = json.loads(dataset_file.read_text())
+    dataset["image_dir"] = str(dataset_file.parent / "images")
+    for sample in dataset["samples"][:12]:
+        sample["checked"] = True
+    file = tmp_path / "partly.json"
+    file.write_text(json.dumps(dataset))
+    config = FinetuneConfig(**{**recipe, "dataset": str(file), "checked_only": True})
+    report = finetune(config, tmp_path / "run")
+    assert report is not None
+    assert report.before["test"]["count"] == report.after["test"]["count"] == 3
+    with pytest.raises(DatasetError, match="marked as checked, got none"):
+        finetune(FinetuneConfig(**recipe, checked_only=True), tmp_path / "none")
+
+
+def test_words_of_one_image_leave_nothing_to_test_by(recipe, dataset_file, tmp_path):
+    boxes = {f"bbox_{key}": [20.0, 20.0] for key in ("row", "col", "length1", "length2")}
+    sample = {"image_id": 1, "image_file_name": "0.png", **boxes, "bbox_phi": [0.0, 0.0]}
+    sample |= {"bbox_label_id": [0, 0], "label_custom_data": [{"text": "A"}, {"text": "B"}]}
+    classes = {"class_ids": [0], "class_names": ["word"]}
+    dataset = {"image_dir": str(dataset_file.parent / "images"), **classes, "samples": [sample]}
+    file = tmp_path / "one.json"
+    file.write_text(json.dumps(dataset))
+    with pytest.raises(DatasetError, match=r"none in 'test': the dataset has 1 image.*Add images"):
+        finetune(FinetuneConfig(**{**recipe, "dataset": str(file)}), tmp_path / "run")
+
+
 def test_faults_stop_it_or_are_left_out(recipe, dataset_file, tmp_path, capsys):
     dataset = json.loads(dataset_file.read_text())
     dataset["image_dir"] = str(dataset_file.parent / "images")

@@ -59,6 +59,19 @@ def test_changes_are_in_the_file_after_closing(file):
     again.close()
 
 
+def test_what_was_confirmed_can_be_learned_alone(file):
+    store = DatasetStore(file)
+    change(store, "one")
+    change(store, "two", image_id=2, k=3)
+    store.close()
+    found = read_dl_dataset_ocr_recognition(file, checked_only=True)["samples"]
+    assert [(s["image_file_name"], s["word"]) for s in found] == [
+        ("p0.png", "one"),
+        ("p1.png", "two"),
+    ]
+    assert [s["bbox_col"] for s in found] == [90.0, 510.0]
+
+
 def test_nothing_changed_writes_nothing(file):
     before = file.stat().st_mtime_ns
     store = DatasetStore(file)

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deepocr_jax.postprocess.words import WordParams, fit_words
+from deepocr_jax.postprocess.word_cuts import WordParams
+from deepocr_jax.postprocess.words import fit_words
 
 PARAMS = WordParams()
 

@@ -245,3 +245,16 @@ def test_the_given_parameters_are_not_used_up():
     before = jax.tree.map(np.copy, PARAMS)
     run(batches(), frozen=())
     assert_close(PARAMS, before, 0)
+
+
+def test_operations_of_a_step_grow_with_its_rows_and_use_nothing_up():
+    trained, kept = split_parameters(PARAMS, ("frozen",))
+    step = ParallelStep(LOSSES, SGD, StepOptions(), {})
+    state = step.replicate(init_state(trained, BATCH_STATS, SGD, 3, average=False))
+    rest = {"kept": kept, "hyper": HYPER}
+    counts = []
+    for rows in (64, 128):
+        parts = [("linear", numbered(make_rows(0, rows)))]
+        counts.append(step.flops(state, parts, rest))
+    assert 1.5 < counts[1] / counts[0] < 2.5
+    step(state, parts, rest)  # The state is still there.

@@ -28,11 +28,12 @@ def label_pages(pages: Pages, characters: Sequence[str] = CHARACTERS) -> list[di
         its `text`; without image and id.
     """
     quads, words, codes, visible = (np.asarray(x) for x in pages[1:])
+    alphabet = np.array(list(characters))
     samples = []
     for page in range(len(words)):
         boxes, whole = boxes_of_words(quads[page], words[page], visible[page])
         numbers = np.unique(words[page][words[page] >= 0])
-        texts = ["".join(characters[c] for c in codes[page][words[page] == n]) for n in numbers]
+        texts = ["".join(alphabet[codes[page][words[page] == n]]) for n in numbers]
         row, col, phi, length1, length2 = np.round(boxes, 4).T.tolist()
         samples.append(
             {

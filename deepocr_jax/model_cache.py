@@ -1,0 +1,55 @@
+"""Converted models, kept for later starts: read in a tenth of the time that a checkpoint takes.
+
+FOLDER/model.json     the description, as of a checkpoint
+FOLDER/variables.npy  the variables' values in the order of their paths: [n] float32
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deepocr_jax.checkpoint import (
+    ModelCheckpoint,
+    atomic_folder,
+    flat_items,
+    nested,
+    read_model,
+    write_description,
+)
+from deepocr_jax.errors import ModelFileError
+
+VALUES_FILE = "variables.npy"
+
+
+def write_cached_model(folder: Path, model: ModelCheckpoint) -> None:
+    """Writes a model with float32 variables, atomically; of two processes the first one wins."""
+    values = [array.ravel() for _, array in flat_items(model.variables)]
+    with atomic_folder(folder, exist_ok=True) as draft:
+        write_description(draft, model)
+        np.save(draft / VALUES_FILE, np.concatenate(values, dtype=np.float32, casting="no"))
+
+
+def read_cached_model(folder: Path) -> ModelCheckpoint:
+    """Reads what `write_cached_model` wrote.
+
+    Raises:
+        ModelFileError: The folder is missing, is not a model's, or a file in it is damaged.
+    """
+    return read_model(folder, lambda shapes: _read_values(folder / VALUES_FILE, shapes))
+
+
+def _read_values(path: Path, shapes: dict[str, Any]) -> dict[str, Any]:
+    wanted = flat_items(shapes)
+    sizes = [math.prod(x.shape) for _, x in wanted]
+    try:
+        values = np.load(path, allow_pickle=False)
+        parts = np.split(values, np.cumsum(sizes)[:-1])
+        return nested(
+            {p: part.reshape(x.shape) for (p, x), part in zip(wanted, parts, strict=True)}
+        )
+    except (OSError, ValueError, EOFError) as error:
+        raise ModelFileError(
+            f"{path} cannot be read ({error}); remove its folder, which is then made again"
+        ) from error

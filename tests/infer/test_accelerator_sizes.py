@@ -1,0 +1,42 @@
+"""Groups of the sizes that accelerators take give what those of a CPU give."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from deepocr_jax.handle import make_handle
+from deepocr_jax.infer.orientation import OrientationNet, turned_probability
+from deepocr_jax.infer.recognizer import candidate_rows, group_size, read_crops
+from deepocr_jax.parameters import Parameters
+
+
+def test_crops_are_read_alike(tiny_recognizer):
+    net = make_handle(Parameters(), None, tiny_recognizer, None).state.nets.recognizer
+    rng = np.random.default_rng(0)
+    crops = [rng.integers(0, 256, (48, w, 3), np.uint8) for w in (30, 160, 90, 300, 200)]
+    on_cpu, on_gpu = (read_crops(crops, replace(net, platform=p), 320, 3) for p in ("cpu", "gpu"))
+    assert group_size(320, "gpu") > group_size(320, "cpu")
+    assert candidate_rows("gpu") > candidate_rows("cpu")
+    assert any(reading.text for reading in on_cpu)
+    for one, other in zip(on_cpu, on_gpu, strict=True):
+        assert other.text == one.text and other.candidates == one.candidates
+        for mine, theirs in zip(one.confidences, other.confidences, strict=True):
+            assert theirs == pytest.approx(mine, abs=1e-5)
+
+
+@pytest.mark.parametrize(("platform", "group"), [("cpu", 8), ("gpu", 64)])
+def test_crops_are_judged_in_groups_of_one_size(platform, group):
+    shapes = []
+
+    def program(crops, widths):
+        shapes.append(crops.shape)
+        return crops[:, 0, 0, 0] / 255
+
+    program.device = SimpleNamespace(platform=platform)
+    crops = [np.full((48, 20, 3), gray, np.uint8) for gray in range(100)]
+    net = OrientationNet(program)  # type: ignore[arg-type]
+    found = turned_probability(crops, net)
+    np.testing.assert_allclose(found, np.arange(100) / 255)
+    assert set(shapes) == {(group, 48, 192, 3)} and len(shapes) == -(-100 // group)

@@ -1,0 +1,126 @@
+"""Steps of training on batches that lie ready: how fast, and at what share of the limit."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from deepocr_jax.batch_schedule import BatchOptions
+from deepocr_jax.data.sources import ArraySource
+from deepocr_jax.detector_training import synthetic_source
+from deepocr_jax.dl_train_param import RECOGNITION_AUGMENTATION
+from deepocr_jax.infer.programs import compiler_options
+from deepocr_jax.pretrained import load_pretrained
+from deepocr_jax.synth.text_lines import RenderedSource
+from deepocr_jax.train.loop import on_device
+from deepocr_jax.train.optimizer import OptimizerOptions, hyperparameters
+from deepocr_jax.train.recognition import RecognitionOptions
+from deepocr_jax.train.run import Task
+from deepocr_jax.train.score_map_task import EpochOptions, begin_score_maps, make_score_map_task
+from deepocr_jax.train.score_maps import ScoreMapOptions
+from deepocr_jax.train.state import init_state
+from deepocr_jax.train.step import ParallelStep, StepOptions
+from deepocr_jax.training import make_recognition_task
+
+RECOGNIZER, DETECTOR = "ppocrv6_small_recognition", "ppocrv6_small_detection"
+
+
+@dataclass(frozen=True)
+class StepCase:
+    """A step to measure: its task, its images on all devices, its compute type."""
+
+    name: str
+    task: Task
+    images: int
+    precision: str = "float32"
+
+
+def rendered_crops(count: int, width: int) -> ArraySource:
+    """Rendered words as a source."""
+    rendered = RenderedSource(count, image_width=width)
+    crops = [rendered.crop(i) for i in range(count)]
+    return ArraySource(crops, [rendered.word(i) for i in range(count)])
+
+
+def recognition_case(
+    name: str,
+    source: ArraySource,
+    rows: int,
+    width: int,
+    multiplier: int = 1,
+    precision: str = "float32",
+) -> StepCase:
+    """The pretrained recognizer, all parameters trained, augmented crops."""
+    batches = BatchOptions(rows, multiplier, image_width=width)
+    options = RecognitionOptions(RECOGNITION_AUGMENTATION, precision)
+    task = make_recognition_task(load_pretrained(RECOGNIZER), source, batches, options)
+    return StepCase(name, task, rows * multiplier, precision)
+
+
+def detection_case(
+    name: str, pages: int, side: int, precision: str = "float32", characters: int = 768
+) -> StepCase:
+    """The detector by score maps; each step makes its pages on the device, which is counted."""
+    source = synthetic_source(pages, side, side, characters_per_page=characters)
+    model = begin_score_maps(load_pretrained(DETECTOR))
+    options, epoch = ScoreMapOptions(precision=precision), EpochOptions(1, 0)
+    task = make_score_map_task(model, source, options, epoch)
+    return StepCase(name, task, pages * jax.local_device_count(), precision)
+
+
+def timed(function: Callable[[], Any], seconds: float) -> tuple[int, float]:
+    """Calls `function` for about so long: (calls, seconds)."""
+    start, calls = time.perf_counter(), 0
+    while calls < 2 or time.perf_counter() - start < seconds:
+        function()
+        calls += 1
+    return calls, time.perf_counter() - start
+
+
+def measure_step(case: StepCase, seconds: float, product_peak: float = 0.0) -> dict[str, Any]:
+    """Steps a second.
+
+    Args:
+        case: The step.
+        seconds: How long it is repeated.
+        product_peak: FLOP/s of a device; 0: no share is told.
+    """
+    task = case.task
+    optimizer = OptimizerOptions(learning_rate=1e-5)
+    kind = jax.local_devices()[0].platform
+    step = ParallelStep(task.losses, optimizer, StepOptions(), compiler_options(kind))
+    state = init_state(task.params, task.batch_stats, optimizer, 0, average=False)
+    state = step.replicate(state)
+    stream = task.batches(0, 1)
+    given = [next(stream) for _ in task.parts]
+    parts = [(role, on_device(b)) for role, b in zip(task.parts, given, strict=True)]
+    hyper = {k: np.float32(v) for k, v in hyperparameters(optimizer, 0, 1).items()}
+    rest = {"kept": step.replicate(task.constants), "hyper": hyper}
+    flop = step.flops(state, parts, rest) if product_peak else 0.0
+    began = time.perf_counter()
+    state, metrics = step(state, parts, rest)
+    jax.block_until_ready(metrics)
+    compiled_s = time.perf_counter() - began
+
+    def once() -> None:
+        nonlocal state
+        state, values = step(state, parts, rest)
+        jax.block_until_ready(values)
+
+    calls, elapsed = timed(once, seconds)
+    devices = jax.local_device_count()
+    report = {
+        "step": case.name,
+        "precision": case.precision,
+        "images_a_step": case.images,
+        "first_step_s": round(compiled_s, 2),
+        "steps_per_s": round(calls / elapsed, 3),
+        "images_per_s_a_device": round(calls * case.images / elapsed / devices, 1),
+    }
+    if product_peak:
+        report["gflop_an_image"] = round(flop * devices / case.images / 1e9, 3)
+        report["share_of_product_peak"] = round(flop * calls / elapsed / product_peak, 4)
+    return report
