@@ -39,7 +39,7 @@ def variant(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A part of an image, scaled and turned by chance."""
     height, width = (rng.integers(min(s, 48), s + 1) for s in image.shape[:2])
     row, col = rng.integers(image.shape[0] - height + 1), rng.integers(image.shape[1] - width + 1)
-    part = np.rot90(image[row : row + height, col : col + width], rng.integers(4))
+    part = np.rot90(image[row : row + height, col : col + width], int(rng.integers(4)))
     scale = rng.uniform(0.5, 1.5)
     return cv2.resize(np.ascontiguousarray(part), None, fx=scale, fy=scale)
 
@@ -56,10 +56,13 @@ def soak(
 ) -> dict:
     """Reads `count` images and reports memory and compilations after the first `warm` of them."""
     compiled, words, start = [], 0, time.perf_counter()
-    jax.monitoring.register_event_duration_secs_listener(
+
+    def count_duration(event: str, duration_secs: float, **_: object) -> None:
         # Fires for a program from the compilation cache, too.
-        lambda event, _, **__: compiled.append(event) if "backend_compile" in event else None
-    )
+        if "backend_compile" in event:
+            compiled.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(count_duration)
     jax.monitoring.register_event_listener(
         lambda event, **__: compiled.append(event) if event == PREPARED_EVENT else None
     )
@@ -68,7 +71,8 @@ def soak(
     for outcome in deepocr_jax.read_stream(variants(sources, count, seed), handle):
         assert outcome.result is not None, outcome.error
         number = outcome.index + 1
-        words += len(outcome.result["words"]["word"])
+        found = outcome.result.get("words")
+        words += 0 if found is None else len(found["word"])
         if number == warm:
             at_warm = len(compiled)
         if number % 50 == 0 or number == count:

@@ -17,9 +17,10 @@ from deepocr_jax.pretrained import load_pretrained
 from deepocr_jax.synth.text_lines import RenderedSource
 from deepocr_jax.train.loop import on_device
 from deepocr_jax.train.optimizer import OptimizerOptions, hyperparameters
+from deepocr_jax.train.page_task import EpochOptions, make_page_task
 from deepocr_jax.train.recognition import RecognitionOptions
 from deepocr_jax.train.run import Task
-from deepocr_jax.train.score_map_task import EpochOptions, begin_score_maps, make_score_map_task
+from deepocr_jax.train.score_map_task import begin_score_maps, score_map_learner
 from deepocr_jax.train.score_maps import ScoreMapOptions
 from deepocr_jax.train.state import init_state
 from deepocr_jax.train.step import ParallelStep, StepOptions
@@ -66,8 +67,8 @@ def detection_case(
     """The detector by score maps; each step makes its pages on the device, which is counted."""
     source = synthetic_source(pages, side, side, characters_per_page=characters)
     model = begin_score_maps(load_pretrained(DETECTOR))
-    options, epoch = ScoreMapOptions(precision=precision), EpochOptions(1, 0)
-    task = make_score_map_task(model, source, options, epoch)
+    learner = score_map_learner(model, ScoreMapOptions(precision=precision))
+    task = make_page_task(learner, source, EpochOptions(1, 0))
     return StepCase(name, task, pages * jax.local_device_count(), precision)
 
 

@@ -57,7 +57,9 @@ def source_of(*pages):
 def test_a_page_is_learnt_by_heart(model, page, tmp_path):
     assert len(np.unique(page.words)) > 5
     source = source_of(page)
-    task = make_page_task(score_map_learner(model, ScoreMapOptions()), source, EpochOptions(100, 1))
+    learner = score_map_learner(model, ScoreMapOptions())
+    # Fewer steps leave some boxes too low for the overlap of 0.7 that is asked for below.
+    task = make_page_task(learner, source, EpochOptions(150, 1))
     optimizer = OptimizerOptions(
         "adamw", 5e-3, gradient_clip=1.0, schedule="cosine", warmup_steps=10
     )
