@@ -132,6 +132,8 @@ def test_pdftotext_finds_whole_words_of_any_direction(tmp_path, degrees):
         half_height = word.box[4] * SCALE
         allowed = TOLERANCE_PT / 6 + half_height * abs(math.sin(slope))
         np.testing.assert_allclose(words[word.text], expected, atol=allowed)
+        middles = [(box[:2] + box[2:]) / 2 for box in (words[word.text], expected)]
+        np.testing.assert_allclose(*middles, atol=TOLERANCE_PT / 3)
 
 
 @needs_poppler
