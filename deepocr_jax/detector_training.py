@@ -1,4 +1,4 @@
-"""Training of a detector by score maps on pages that are made on the device."""
+"""Training of detectors on pages that are made on the device."""
 
 import os
 from dataclasses import dataclass
@@ -17,10 +17,11 @@ from deepocr_jax.train.loop import Outcome, train
 from deepocr_jax.train.optimizer import OptimizerOptions
 from deepocr_jax.train.page_task import EpochOptions, make_page_task
 from deepocr_jax.train.pages import PageSource
-from deepocr_jax.train.run import RunOptions
+from deepocr_jax.train.run import RunOptions, Task
 from deepocr_jax.train.score_map_task import KIND, begin_score_maps, score_map_learner
 from deepocr_jax.train.score_maps import ScoreMapOptions
 from deepocr_jax.train.step import StepOptions
+from deepocr_jax.train.turning import TurningOptions, turning_learner, turning_source
 from deepocr_jax.train.watchers import usual_watchers
 
 
@@ -32,6 +33,8 @@ class DetectorTrainingConfig:
         model: Where training begins: a detector's name or folder. One of regions gives its
             backbone and neck, one by score maps all that it has.
         fonts: Folder or file of fonts; empty: those of installed packages.
+        learns: "words": by score maps, where its words are; "turning": a detector of regions, to
+            find on turned pages what it finds on upright ones, see `train.turning`.
         photos: File of photos without text, on which scenes stand, see tools/cut_photos.py;
             empty: all grounds are painted.
         height: Of the pages, in pixels, a multiple of 32.
@@ -53,6 +56,7 @@ class DetectorTrainingConfig:
     """
 
     model: str = "pretrained_deep_ocr_detection"
+    learns: str = "words"
     fonts: str = ""
     photos: str = ""
     height: int = 512
@@ -81,19 +85,23 @@ def synthetic_source(
     characters_per_page: int = 768,
     scenes: float = 0.4,
     photos: str = "",
+    turned: bool = True,
 ) -> PageSource:
-    """Synthetic pages; the arguments are fields of `DetectorTrainingConfig`."""
+    """Synthetic pages; the arguments are fields of `DetectorTrainingConfig`, but for `turned`.
+
+    Without it the pages lean only a little.
+    """
 
     def make(assets: Any, key: jax.Array, step: jax.Array) -> Pages:
         atlas, grounds = GlyphAtlas(**assets["atlas"]), assets.get("photos")
         return synthesize_pages(
-            atlas, key, pages, height, width, characters_per_page, scenes, grounds
+            atlas, key, pages, height, width, characters_per_page, scenes, grounds, turned
         )
 
     assets: dict[str, Any] = {"atlas": make_atlas(fonts or None)._asdict()}
     if photos:
         assets["photos"] = read_photos(photos, height, width)
-    values = [pages, height, width, characters_per_page, scenes, variables_sha256(assets)]
+    values = [pages, height, width, characters_per_page, scenes, turned, variables_sha256(assets)]
     return PageSource(make, assets, pages, repr(values))
 
 
@@ -112,6 +120,13 @@ def train_detector(config: DetectorTrainingConfig, workdir: str | os.PathLike[st
     folder = Path(workdir)
     folder.mkdir(parents=True, exist_ok=True)
     enable_compilation_cache(model_cache_dir() / "xla")
+    task = _task(config)
+    with usual_watchers(folder, config.enable_display) as watcher:
+        platform = jax.local_devices()[0].platform
+        return train(task, _run_options(config), folder, watcher, compiler_options(platform))
+
+
+def _task(config: DetectorTrainingConfig) -> Task:
     source = synthetic_source(
         config.pages_per_step,
         config.height,
@@ -120,13 +135,20 @@ def train_detector(config: DetectorTrainingConfig, workdir: str | os.PathLike[st
         config.characters_per_page,
         config.scenes,
         config.photos,
+        turned=config.learns != "turning",
     )
     calls = -(-config.validation_pages // source.rows)
-    learner = score_map_learner(_beginning(config), ScoreMapOptions(precision=config.precision))
-    task = make_page_task(learner, source, EpochOptions(config.steps_per_epoch, calls))
-    with usual_watchers(folder, config.enable_display) as watcher:
-        platform = jax.local_devices()[0].platform
-        return train(task, _run_options(config), folder, watcher, compiler_options(platform))
+    if config.learns == "words":
+        options = ScoreMapOptions(precision=config.precision)
+        learner = score_map_learner(_beginning(config), options)
+        return make_page_task(learner, source, EpochOptions(config.steps_per_epoch, calls))
+    if config.learns == "turning":
+        model = load_model(config.model)
+        learner = turning_learner(model, TurningOptions(precision=config.precision))
+        # Its regions are phrases, which the words of synthetic pages do not judge.
+        epoch = EpochOptions(config.steps_per_epoch, validation_calls=0)
+        return make_page_task(learner, turning_source(source, model), epoch)
+    raise ParameterValueError(f'learns: expected "words" or "turning", got {config.learns!r}')
 
 
 def _beginning(config: DetectorTrainingConfig) -> ModelCheckpoint:
@@ -153,6 +175,6 @@ def _run_options(config: DetectorTrainingConfig) -> RunOptions:
         StepOptions(config.average_decay),
         config.frozen,
         config.seed,
-        serialize=("best", "final"),
+        serialize=("best", "current", "final"),
         save_interval_s=300.0,
     )

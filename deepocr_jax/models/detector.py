@@ -93,13 +93,16 @@ class Detector(nn.Module):
     spec: DetectorSpec
     dtype: jnp.dtype = jnp.float32
 
-    @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """The normalised image -> its text probability map."""
+        return nn.sigmoid(self.logits(x))
+
+    @nn.compact
+    def logits(self, x: jax.Array) -> jax.Array:
+        """The map before the sigmoid, float32."""
         stages = LCNet(self.spec.backbone, dtype=self.dtype)(x.astype(self.dtype))
         neck = RepLKFPN(self.spec.neck_features, self.spec.neck_kernel_size, dtype=self.dtype)
-        logits = DBHead(dtype=self.dtype)(neck(stages))
-        return nn.sigmoid(logits.astype(jnp.float32))
+        return DBHead(dtype=self.dtype)(neck(stages)).astype(jnp.float32)
 
 
 class DBTrainingNetwork(nn.Module):

@@ -50,7 +50,11 @@ def draw_page_kind(key: jax.Array, scenes: float) -> jax.Array:
 
 
 def draw_blocks(
-    key: jax.Array, page_kind: jax.Array, face_odds: jax.Array, size: tuple[int, int]
+    key: jax.Array,
+    page_kind: jax.Array,
+    face_odds: jax.Array,
+    size: tuple[int, int],
+    turned: bool = True,
 ) -> Blocks:
     """Blocks at random.
 
@@ -59,6 +63,7 @@ def draw_blocks(
         page_kind: Index into `PAGE_KINDS`.
         face_odds: As in the atlas.
         size: (height, width) of the page.
+        turned: Whether a few of them stand upright.
 
     Returns:
         `BLOCKS` blocks.
@@ -75,7 +80,7 @@ def draw_blocks(
     styles = {name: values[:, k] for k, name in enumerate(PARAMETERS)}
     box = _partition(parts, page, size)
     face, is_handwriting, page_em = _draw_faces(faces, page, styles["face"], face_odds)
-    box, angle = _turn(turning, box, page["is_scene"])
+    box, angle = _turn(turning, box, page["is_scene"], turned)
     room = box[:, 2:] - box[:, :2]
     fitting = jnp.minimum(room[:, 1] * 0.75, room[:, 0] / (3.2 * styles["stretch"]))
     em = jnp.clip(page_em * styles["em"], SMALLEST_EM_PX, LARGEST_EM_PX)
@@ -105,12 +110,14 @@ def _partition(key: jax.Array, page: dict[str, jax.Array], size: tuple[int, int]
     return jnp.concatenate([first, second]) + gap * jnp.array([1.0, 1.0, -1.0, -1.0])
 
 
-def _turn(key: jax.Array, box: jax.Array, is_scene: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _turn(
+    key: jax.Array, box: jax.Array, is_scene: jax.Array, turned: bool
+) -> tuple[jax.Array, jax.Array]:
     """Turns the blocks of a scene: a few stand upright, most lean a little: (box, angle)."""
     upright, leaning, sign = jax.random.split(key, 3)
     count = box.shape[0]
     share = jnp.where(is_scene > 0, 0.15, 0.015)
-    stands = jax.random.uniform(upright, (count,)) < share
+    stands = turned & (jax.random.uniform(upright, (count,)) < share)
     room = jnp.maximum(box[:, 2:] - box[:, :2], 1.0)
     middle = (box[:, 2:] + box[:, :2]) / 2
     swapped = jnp.where(stands[:, None], room[:, ::-1], room)

@@ -55,6 +55,7 @@ def synthesize_pages(
     characters_per_page: int = 768,
     scenes: float = 0.4,
     photos: jax.Array | None = None,
+    turned: bool = True,
 ) -> Pages:
     """Pages at random; a pure function of its arguments, to be called in `jax.jit`.
 
@@ -68,7 +69,9 @@ def synthesize_pages(
             type (up to about 15 pixels of letter height), one in 25 in the largest (above 30).
         scenes: Share of scenes in [0, 1]; the other pages are documents.
         photos: Grounds of most scenes, uint8 [n, h, w, 3] without text, at least as large as a
-            page (see `photos.check_photos`); None: all grounds are painted.
+            page (see `photos.read_photos`); None: all grounds are painted.
+        turned: Whether many of them are turned, by any angle, and a few of their blocks stand
+            upright; otherwise they only lean a little.
 
     Returns:
         The pages; k is `characters_per_page`.
@@ -80,7 +83,8 @@ def synthesize_pages(
     keys = jax.random.split(key, count)
 
     def one(page_key: jax.Array) -> Pages:
-        return _synthesize(atlas, page_key, (height, width), characters_per_page, scenes, photos)
+        size = height, width
+        return _synthesize(atlas, page_key, size, characters_per_page, scenes, photos, turned)
 
     return jax.vmap(one)(keys)
 
@@ -106,12 +110,13 @@ def _synthesize(
     characters: int,
     scenes: float,
     photos: jax.Array | None,
+    turned: bool,
 ) -> Pages:
     kinds, sheets, views, beyonds, pictures = jax.random.split(key, 5)
     kind = draw_page_kind(kinds, scenes)
     is_scene = jnp.array([k.is_scene for k in PAGE_KINDS.values()])[kind]
-    sheet = _make_sheet(atlas, sheets, kind, is_scene, size, characters, photos)
-    view = draw_view(views, is_scene, size)
+    sheet = _make_sheet(atlas, sheets, kind, is_scene, size, characters, photos, turned)
+    view = draw_view(views, is_scene, size, turned)
     beyond = _draw_beyond(beyonds, size)
     seen = look(view, sheet.image, beyond)
     picture, blur_px = take_picture(pictures, seen, is_scene)
@@ -130,9 +135,10 @@ def _make_sheet(
     size: tuple[int, int],
     characters: int,
     photos: jax.Array | None,
+    turned: bool,
 ) -> _Sheet:
     keys = jax.random.split(key, 10)
-    blocks = draw_blocks(keys[0], kind, atlas.face_odds, size)
+    blocks = draw_blocks(keys[0], kind, atlas.face_odds, size, turned)
     ground = paint_ground(keys[3], is_scene, size)
     if photos is not None:
         ground, used = set_on_photo(keys[8], photos, is_scene, ground, blocks.used)

@@ -41,18 +41,20 @@ def _project(matrix: jax.Array, places: jax.Array) -> jax.Array:
     return jnp.stack([u / w, v / w], axis=-1)
 
 
-def draw_view(key: jax.Array, is_scene: jax.Array, size: tuple[int, int]) -> View:
+def draw_view(
+    key: jax.Array, is_scene: jax.Array, size: tuple[int, int], turned: bool = True
+) -> View:
     """A view at random.
 
     Of the sheets of paper a fifth are seen as they are, a fifth lie almost straight, and the others
     are turned, two in five of these about by right angles. Scenes lean and are seen from the side,
-    and half are turned.
+    and half are turned. Without `turned` all of these lie almost straight.
     """
     kinds, turning, leaning, scaling, tilting, bending, shifting = jax.random.split(key, 7)
     height, width = size
     u = jax.random.uniform(kinds, (3,))
     straight = ~is_scene & (u[0] < 0.2)
-    anyhow = u[0] > jnp.where(is_scene, 0.5, 0.4)
+    anyhow = turned & (u[0] > jnp.where(is_scene, 0.5, 0.4))
     quarter = (1 + jnp.floor(jax.random.uniform(turning) * 3)) * jnp.pi / 2
     lean = jax.random.normal(leaning) * jnp.where(is_scene, 0.1, 0.025)
     free = jax.random.uniform(turning, minval=-jnp.pi, maxval=jnp.pi)

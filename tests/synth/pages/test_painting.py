@@ -130,3 +130,13 @@ def test_rectangles_have_exact_areas():
     ink = paint_rectangles(boxes, jnp.array([[1.0], [0.5]]), (12, 10))[0]
     np.testing.assert_allclose(ink[:6].sum(), 4.25 * 0.5, rtol=1e-5)
     np.testing.assert_allclose(ink[6:].sum(), 0.5 * 2 * 5, rtol=1e-5)
+
+
+def test_views_and_blocks_that_are_not_turned_lean_only_a_little(atlas):
+    for seed in range(12):
+        keys = jax.random.split(jax.random.key(seed), 2)
+        view = draw_view(keys[0], jnp.array(seed % 2 == 0), SIZE, turned=False)
+        linear = np.asarray(view.homography)[:2, :2]
+        assert abs(np.arctan2(linear[0, 1] - linear[1, 0], np.trace(linear))) < np.deg2rad(25)
+        blocks = draw_blocks(keys[1], jnp.array(3), atlas.face_odds, SIZE, turned=False)
+        assert np.abs(np.asarray(blocks.angle)).max() < np.deg2rad(25)
