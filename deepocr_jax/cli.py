@@ -212,7 +212,7 @@ def _run_sample(_: argparse.Namespace) -> int:
 def _run_warmup(args: argparse.Namespace) -> int:
     handle = open_handle(args.mode, args.set)
     from deepocr_jax.deep_ocr import warm_up_deep_ocr
-    from deepocr_jax.pretrained import model_cache_dir
+    from deepocr_jax.model_cache import model_cache_dir
 
     say("compiling every shape; the first time takes minutes")
     start = time.monotonic()

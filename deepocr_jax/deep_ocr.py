@@ -12,8 +12,9 @@ from deepocr_jax.handle import DeepOCR, check_mode, make_handle, page_settings
 from deepocr_jax.handle_parameters import GETTERS, SETTERS, check_component
 from deepocr_jax.infer.compiled import keep_programs
 from deepocr_jax.infer.warmup import warm_up
+from deepocr_jax.model_cache import model_cache_dir
 from deepocr_jax.parameters import Parameters
-from deepocr_jax.pretrained import load_pretrained, model_cache_dir
+from deepocr_jax.pretrained import load_pretrained
 from deepocr_jax.streaming import ImageSource, read_stream
 from deepocr_jax.types import DeepOCRResult
 

@@ -23,7 +23,7 @@ from deepocr_jax.dl_evaluation import evaluate_dl_model
 from deepocr_jax.dl_model import DLModel, load_model, read_dl_model
 from deepocr_jax.errors import ParameterValueError
 from deepocr_jax.infer.programs import compiler_options, enable_compilation_cache
-from deepocr_jax.pretrained import model_cache_dir
+from deepocr_jax.model_cache import model_cache_dir
 from deepocr_jax.train.learners import needs_characters, page_learner
 from deepocr_jax.train.loop import Outcome, train
 from deepocr_jax.train.optimizer import OptimizerOptions

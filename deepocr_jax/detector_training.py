@@ -11,7 +11,7 @@ from deepocr_jax.checkpoint import ModelCheckpoint, variables_sha256
 from deepocr_jax.dl_model import load_model
 from deepocr_jax.errors import ParameterValueError
 from deepocr_jax.infer.programs import compiler_options, enable_compilation_cache
-from deepocr_jax.pretrained import model_cache_dir
+from deepocr_jax.model_cache import model_cache_dir
 from deepocr_jax.synth.pages import GlyphAtlas, Pages, make_atlas, read_photos, synthesize_pages
 from deepocr_jax.train.loop import Outcome, train
 from deepocr_jax.train.optimizer import OptimizerOptions

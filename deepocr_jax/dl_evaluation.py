@@ -22,8 +22,8 @@ from deepocr_jax.infer.pipeline import Networks, PageSettings, read_packs
 from deepocr_jax.infer.programs import resolve_devices
 from deepocr_jax.infer.recognizer import make_recognizer_net
 from deepocr_jax.metrics.detection import DetectionMetrics
+from deepocr_jax.model_cache import model_cache_dir
 from deepocr_jax.models.registry import task_of
-from deepocr_jax.pretrained import model_cache_dir
 from deepocr_jax.types import DLDataset
 
 IMAGES_AT_ONCE = 16

@@ -16,10 +16,11 @@ from deepocr_jax.infer.detector import DetectionSettings, detect, make_detector_
 from deepocr_jax.infer.pipeline import RecognitionSettings, read_word_images
 from deepocr_jax.infer.programs import resolve_devices
 from deepocr_jax.infer.recognizer import Reading, least_confidence, make_recognizer_net
+from deepocr_jax.model_cache import model_cache_dir
 from deepocr_jax.models.head import change_head
 from deepocr_jax.models.registry import spec_from_dict, task_of
 from deepocr_jax.own_models import OWN_MODELS, load_own
-from deepocr_jax.pretrained import load_pretrained, model_cache_dir
+from deepocr_jax.pretrained import load_pretrained
 from deepocr_jax.training_parameters import DETECTION_TRAINING, TrainingParameters
 from deepocr_jax.types import Boxes, CharCandidates, DLResult
 

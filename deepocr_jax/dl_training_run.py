@@ -15,7 +15,7 @@ from deepocr_jax.dl_train_param import DLTrainParam
 from deepocr_jax.errors import ModelFileError, ParameterValueError, TrainingDivergedError
 from deepocr_jax.infer.compiled import keep_programs
 from deepocr_jax.infer.programs import compiler_options, enable_compilation_cache
-from deepocr_jax.pretrained import model_cache_dir
+from deepocr_jax.model_cache import model_cache_dir
 from deepocr_jax.train.loop import STATES_DIR, on_device, train
 from deepocr_jax.train.optimizer import OptimizerOptions, hyperparameters
 from deepocr_jax.train.parameters import Tree

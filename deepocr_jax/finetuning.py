@@ -23,7 +23,7 @@ from deepocr_jax.evaluation import evaluate_recognition
 from deepocr_jax.infer.compiled import keep_programs
 from deepocr_jax.infer.programs import enable_compilation_cache
 from deepocr_jax.metrics.tables import compare, format_confusions, format_worst
-from deepocr_jax.pretrained import model_cache_dir
+from deepocr_jax.model_cache import model_cache_dir
 from deepocr_jax.synth.displays import DISPLAYED, DisplaySource
 from deepocr_jax.synth.text_lines import RenderedSource
 from deepocr_jax.types import CropSource, DLDataset

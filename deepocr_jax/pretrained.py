@@ -8,7 +8,6 @@ later starts read without the graph or its reader.
 
 import hashlib
 import importlib.util
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 
 from deepocr_jax.checkpoint import ModelCheckpoint
 from deepocr_jax.errors import UnknownParameterError, WeightsError
-from deepocr_jax.model_cache import read_cached_model, write_cached_model
+from deepocr_jax.model_cache import model_cache_dir, read_cached_model, write_cached_model
 from deepocr_jax.models.registry import (
     KINDS,
     RECOGNIZERS,
@@ -73,18 +72,6 @@ GRAPHS: dict[str, PublishedGraph] = {
 }
 LICENSE = "Apache-2.0"
 PREPROCESS = Preprocess(mean=127.5, deviation=127.5, channel_order="bgr")
-
-
-def model_cache_dir() -> Path:
-    """The folder that keeps converted weights and compiled programs.
-
-    `DEEPOCR_CACHE` if set, else `deepocr_jax` under `XDG_CACHE_HOME` or `~/.cache`.
-    """
-    chosen = os.environ.get("DEEPOCR_CACHE")
-    if chosen:
-        return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "deepocr_jax"
 
 
 def load_pretrained(name: str, cache_dir: Path | None = None) -> ModelCheckpoint:

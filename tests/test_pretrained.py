@@ -15,9 +15,10 @@ import pytest
 from deepocr_jax import pretrained
 from deepocr_jax.checkpoint import flat_items
 from deepocr_jax.errors import UnknownParameterError, WeightsError
+from deepocr_jax.model_cache import model_cache_dir
 from deepocr_jax.models.registry import make_model, spec_from_dict
 from deepocr_jax.preprocess import normalize
-from deepocr_jax.pretrained import GRAPHS, convert_graph, load_pretrained, model_cache_dir
+from deepocr_jax.pretrained import GRAPHS, convert_graph, load_pretrained
 
 pytestmark = [pytest.mark.pretrained, pytest.mark.usefixtures("program_cache")]
 

@@ -30,7 +30,8 @@ import deepocr_jax
 from deepocr_jax.batch_schedule import BatchOptions
 from deepocr_jax.data.sources import ArraySource
 from deepocr_jax.infer.programs import enable_compilation_cache
-from deepocr_jax.pretrained import load_pretrained, model_cache_dir
+from deepocr_jax.model_cache import model_cache_dir
+from deepocr_jax.pretrained import load_pretrained
 from deepocr_jax.train.recognition import RecognitionOptions
 from deepocr_jax.training import make_recognition_task
 

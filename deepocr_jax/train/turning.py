@@ -1,8 +1,10 @@
 """A detector of text regions learns from itself to see turned text.
 
 What it finds on an upright page, turned along with the page, is what it should find on the turned
-page: no labels are needed, and what it knows of upright text stays the measure. The teacher is the
-detector as it was when training began (knowledge distillation, Hinton et al., arXiv 1503.02531).
+page: no labels are needed, and what it knows of upright text stays the measure. The same goes for
+pages that are spoilt. The teacher is the detector as it was when training began (knowledge
+distillation, Hinton et al., arXiv 1503.02531; the student alone sees the harder page, Xie et al.,
+arXiv 1911.04252).
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -11,6 +13,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from deepocr_jax.augment.images import augment
+from deepocr_jax.augment.options import AugmentOptions
 from deepocr_jax.checkpoint import ModelCheckpoint
 from deepocr_jax.errors import ParameterValueError
 from deepocr_jax.losses.score_maps import score_divergence
@@ -28,11 +32,20 @@ from deepocr_jax.train.step import Losses, LossFunction
 TEACHER = "teacher"
 # The loss of a page is told by its share of text, that of pages with little by this share.
 _LEAST_TEXT = 0.05
+SPOILT = AugmentOptions(
+    augmentation_percentage=60.0,
+    brightness_variation=0.2,
+    contrast_variation=0.8,
+    saturation_variation=0.5,
+    blur=1.5,
+    noise=12.0,
+    compression=0.5,
+)
 
 
 @dataclass(frozen=True)
 class TurningOptions:
-    """How pages are turned before the detector sees them.
+    """How pages are turned and spoilt before the detector sees them; its teacher sees them whole.
 
     Attributes:
         upright_share: Of the pages that only lean a little.
@@ -41,6 +54,7 @@ class TurningOptions:
         lean_deg: Standard deviation of the lean of both.
         least_scale: Smallest and
         most_scale: largest factor by which a page is scaled.
+        augmentation: What else is done to them.
         precision: Compute type, "float32" or "bfloat16".
     """
 
@@ -49,6 +63,7 @@ class TurningOptions:
     lean_deg: float = 3.0
     least_scale: float = 0.7
     most_scale: float = 1.1
+    augmentation: AugmentOptions = SPOILT
     precision: str = "float32"
 
 
@@ -100,10 +115,14 @@ def _turning_loss(
         params = join_parameters(trained, kept)
         assets = dict(params.pop(ASSETS))
         teacher = assets.pop(TEACHER)
-        pages_key, views_key = jax.random.split(jax.random.fold_in(key, batch["row"][0]))
+        own_key = jax.random.fold_in(key, batch["row"][0])
+        pages_key, views_key, spoiling_key = jax.random.split(own_key, 3)
         images = make_pages(assets, pages_key, batch["step"][0]).images
         wanted = jax.nn.sigmoid(text_logits(teacher, images))
         turned, wanted = turn_pages(views_key, images, wanted, options)
+        widths = jnp.full(len(turned), turned.shape[2])
+        keys = jax.random.split(spoiling_key, len(turned))
+        turned = augment(keys, turned, widths, options.augmentation)
         values = score_divergence(text_logits(params, turned), wanted)
         text = jnp.maximum(wanted.mean(axis=(1, 2)), _LEAST_TEXT)
         return Losses(values.mean(axis=(1, 2)) / text, {}, {})
