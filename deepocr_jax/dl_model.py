@@ -20,18 +20,15 @@ from deepocr_jax.model_cache import model_cache_dir
 from deepocr_jax.models.head import change_head
 from deepocr_jax.models.registry import spec_from_dict, task_of
 from deepocr_jax.own_models import OWN_MODELS, load_own
-from deepocr_jax.pretrained import load_pretrained
+from deepocr_jax.pretrained import GRAPHS, load_pretrained
 from deepocr_jax.training_parameters import DETECTION_TRAINING, TrainingParameters
 from deepocr_jax.types import Boxes, CharCandidates, DLResult
 
-# Names of published models -> the graph they come from. The first two name the current defaults.
-MODEL_NAMES: dict[str, str] = {
-    "pretrained_deep_ocr_detection": "ppocrv6_small_detection",
+DEFAULT_MODELS: dict[str, str] = {
+    "pretrained_deep_ocr_detection": "regions_small_detection",
     "pretrained_deep_ocr_recognition": "ppocrv6_small_recognition",
-    "ppocrv6_small_detection": "ppocrv6_small_detection",
-    "ppocrv6_small_recognition": "ppocrv6_small_recognition",
-    "ppocr_mobile_v2_orientation": "ppocr_mobile_v2_orientation",
 }
+"""Names of the current defaults, and the models that they mean."""
 # Which way up a line stands; beside every detector whose boxes do not say so.
 ORIENTATION_MODEL = "ppocr_mobile_v2_orientation"
 # A short name means the detector or the recognizer of that family, by the component it is set as.
@@ -104,14 +101,15 @@ def _checked(model: ModelCheckpoint, kind: str, where: str) -> ModelCheckpoint:
 def _load(name: str, kind: str) -> ModelCheckpoint:
     if name in FAMILIES and kind in KIND_SUFFIX:
         name += KIND_SUFFIX[kind]
+    name = DEFAULT_MODELS.get(name, name)
     if name in OWN_MODELS:
         return load_own(name)
-    if name in MODEL_NAMES:
-        return load_pretrained(MODEL_NAMES[name])
+    if name in GRAPHS:
+        return load_pretrained(name)
     folder = Path(name)
     if folder.is_dir():
         return read_checkpoint(folder)
-    names = [*MODEL_NAMES, *OWN_MODELS, *(FAMILIES if kind else ())]
+    names = [*DEFAULT_MODELS, *GRAPHS, *OWN_MODELS, *(FAMILIES if kind else ())]
     raise ModelFileError(f"no model {name!r}: expected a folder, or one of {', '.join(names)}")
 
 

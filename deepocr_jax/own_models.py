@@ -8,6 +8,7 @@ from deepocr_jax.errors import WeightsError
 from deepocr_jax.model_cache import model_cache_dir, read_cached_model, write_cached_model
 
 OWN_MODELS: dict[str, str] = {
+    "regions_small_detection": "finds text regions, turned ones as well as upright ones",
     "words_small_detection": "finds words by score maps",
 }
 """Names of the models and what they do; each has a folder in `checkpoints/` with its model card."""

@@ -8,10 +8,11 @@ from itertools import chain
 
 import numpy as np
 
-from deepocr_jax.geometry.boxes import normalize_phi, turn_boxes
+from deepocr_jax.geometry.boxes import turn_boxes
 from deepocr_jax.geometry.crops import crop_box
 from deepocr_jax.infer.orientation import OrientationNet, turned_probability
 from deepocr_jax.infer.recognizer import LINE_HEIGHT, Reading, RecognizerNet, read_crops
+from deepocr_jax.postprocess.line_directions import is_across, page_axis
 
 # Enough that giving a task to a thread takes little beside it.
 LINES_A_TASK = 16
@@ -26,9 +27,6 @@ UNSURE = (0.25, 0.75)
 DOUBTFUL = 0.75
 UNCERTAIN = 0.95
 CLEARLY_BETTER = 0.1
-# A region higher than wide by less than this is a short word, not a vertical line, unless the
-# page's lines are vertical.
-SHORT_ASPECT = 2.5
 
 
 @dataclass(frozen=True)
@@ -70,39 +68,6 @@ def line_width(box: np.ndarray, max_width: int) -> int:
     return int(min(max_width, max(8, math.ceil(LINE_HEIGHT * box[3] / max(box[4], 0.5)))))
 
 
-def is_vertical(boxes: np.ndarray) -> np.ndarray:
-    """Which boxes' reading direction is nearer to the vertical: [n, 5] -> [n]."""
-    return np.abs(np.sin(boxes[:, 2])) > math.sqrt(0.5) + 1e-6
-
-
-def quarter_turns(boxes: np.ndarray, turns: np.ndarray) -> np.ndarray:
-    """The same rectangles with the reading direction turned by quarters: [n, 5], [n] -> [n, 5]."""
-    turned = boxes.copy()
-    turned[:, 2] = normalize_phi(boxes[:, 2] + turns * np.pi / 2)
-    odd = turns % 2 == 1
-    turned[odd, 3], turned[odd, 4] = boxes[odd, 4], boxes[odd, 3]
-    return turned
-
-
-def direct_boxes(boxes: np.ndarray, orientation_rad: float) -> np.ndarray:
-    """The boxes with that of their four directions which is nearest to a given one."""
-    return quarter_turns(boxes, np.round((orientation_rad - boxes[:, 2]) / (np.pi / 2)))
-
-
-def align_short_boxes(boxes: np.ndarray) -> np.ndarray:
-    """Short regions take the page's main direction: a "1" is higher than wide, but no line."""
-    if not len(boxes):
-        return boxes
-    vertical = is_vertical(boxes)
-    aspect = boxes[:, 3] / np.maximum(boxes[:, 4], 0.5)
-    long = aspect >= SHORT_ASPECT
-    main_vertical = boxes[long & vertical, 3].sum() > boxes[long & ~vertical, 3].sum()
-    strange = ~long & (vertical != main_vertical)
-    phi = boxes[:, 2]
-    turns = np.where(strange, -np.sign(np.sin(phi)) if not main_vertical else 1, 0)
-    return quarter_turns(boxes, turns)
-
-
 def set_upright(
     lines: list[Line],
     images: Sequence[np.ndarray],
@@ -110,17 +75,17 @@ def set_upright(
     recognizer: RecognizerNet | None,
     settings: RecognitionSettings,
 ) -> None:
-    """Turns the lines that are upside down; some lines of a page and direction decide for all."""
-    groups: dict[tuple[int, bool], list[Line]] = {}
-    for line in lines:
-        vertical = bool(is_vertical(line.box[None])[0])
-        groups.setdefault((line.page, vertical), []).append(line)
-    ballots = [sorted(g, key=_voter_rank)[:VOTERS] for g in groups.values()]
+    """Turns the lines that are upside down; some lines of a page and direction decide for all.
+
+    The directions of a page's lines agree, see `postprocess.line_directions`.
+    """
+    groups = _direction_groups(lines)
+    ballots = [sorted(g, key=_voter_rank)[:VOTERS] for g in groups]
     voters = [x for ballot in ballots for x in ballot]
     crops = [crop_line(x, images, 4 * LINE_HEIGHT) for x in voters]
     votes = turned_probability(crops, classifier)
     unsure: list[tuple[list[Line], list[Line]]] = []
-    for group, ballot in zip(groups.values(), ballots, strict=True):
+    for group, ballot in zip(groups, ballots, strict=True):
         share, votes = votes[: len(ballot)].mean(), votes[len(ballot) :]
         if recognizer is not None and UNSURE[0] < share < UNSURE[1]:
             unsure.append((group, ballot))
@@ -128,6 +93,21 @@ def set_upright(
             _turn(group)
     if unsure and recognizer is not None:
         _settle(unsure, images, recognizer, settings)
+
+
+def _direction_groups(lines: Sequence[Line]) -> list[list[Line]]:
+    """The lines along each page's axis, and those across it; see `agree_on_directions`."""
+    pages: dict[int, list[Line]] = {}
+    for line in lines:
+        pages.setdefault(line.page, []).append(line)
+    groups = []
+    for of_page in pages.values():
+        boxes = np.stack([x.box for x in of_page])
+        across = is_across(boxes, page_axis(boxes))
+        for side in (False, True):
+            group = [x for x, is_side in zip(of_page, across == side, strict=True) if is_side]
+            groups += [group] if group else []
+    return groups
 
 
 def _voter_rank(line: Line) -> float:

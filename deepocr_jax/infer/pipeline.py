@@ -15,8 +15,6 @@ from deepocr_jax.infer.detector import Detection, DetectionSettings, DetectorNet
 from deepocr_jax.infer.lines import (
     Line,
     RecognitionSettings,
-    align_short_boxes,
-    direct_boxes,
     read_lines,
     set_upright,
 )
@@ -30,6 +28,7 @@ from deepocr_jax.infer.recognizer import (
 )
 from deepocr_jax.infer.stages import work_ahead
 from deepocr_jax.postprocess.ink import align_crop
+from deepocr_jax.postprocess.line_directions import agree_on_directions, direct_boxes
 from deepocr_jax.postprocess.reading_order import order_regions
 from deepocr_jax.postprocess.word_cuts import ReadLine, WordParams
 from deepocr_jax.postprocess.word_lines import JoinParams, join_words
@@ -158,7 +157,7 @@ def make_lines(page: int, found: Detection, settings: PageSettings, read: bool) 
     if settings.orientation_rad is not None:
         boxes = direct_boxes(boxes, settings.orientation_rad)
     elif not found.are_words:
-        boxes = align_short_boxes(boxes)
+        boxes = agree_on_directions(boxes)
     if found.are_words and read:
         return [Line(page, x.box, boxes[x.members]) for x in join_words(boxes, settings.join)]
     return [Line(page, box) for box in boxes]

@@ -61,7 +61,7 @@ class TurningOptions:
     upright_share: float = 0.25
     quarter_share: float = 0.25
     lean_deg: float = 3.0
-    least_scale: float = 0.7
+    least_scale: float = 0.6
     most_scale: float = 1.1
     augmentation: AugmentOptions = SPOILT
     precision: str = "float32"

@@ -1,6 +1,5 @@
 """The benchmark at toy size, without PyTorch; its PyTorch networks where that is installed."""
 
-import importlib
 import json
 import subprocess
 import sys
@@ -13,14 +12,6 @@ import deepocr_jax as ocr
 from deepocr_jax.infer.compiled import Program
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
-
-
-@pytest.fixture(scope="module")
-def tools():
-    """Imports a module of the tools, which find each other in their folder."""
-    sys.path.insert(0, str(TOOLS))
-    yield importlib.import_module
-    sys.path.remove(str(TOOLS))
 
 
 @pytest.mark.pretrained
