@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -51,3 +52,17 @@ def test_words_of_the_sample_are_found_upright_and_upside_down(sample, program_c
         boxes = deepocr_jax.apply_deep_ocr(turned, handle, mode="detection")["words"]
         off = np.angle(np.exp(1j * (np.asarray(boxes["phi"]) - phi)))
         assert np.median(np.abs(off)) < np.deg2rad(3)
+
+
+@pytest.mark.pretrained
+@pytest.mark.parametrize("degrees", [-35, 90])
+def test_turned_words_of_the_sample_are_read(sample, program_cache, degrees):
+    height, width = sample.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 0.8)
+    matrix[:, 2] += 600 - np.array([width, height]) / 2
+    turned = cv2.warpAffine(sample, matrix, (1200, 1200), borderValue=(255, 255, 255))
+    words = deepocr_jax.apply_deep_ocr(turned, deepocr_jax.create_deep_ocr())["words"]
+    expected = {"DELIVERY", "NOTE", "Orchard", "Workshop", "58213", "Tools", "Hex", "HB-108"}
+    assert not expected - set(words["word"])
+    phi = np.asarray(words["phi"])[[words["word"].index(word) for word in expected]]
+    assert np.abs(np.angle(np.exp(1j * (phi - np.deg2rad(degrees))))).max() < np.deg2rad(3)
