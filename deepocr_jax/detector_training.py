@@ -32,9 +32,9 @@ class DetectorTrainingConfig:
     Attributes:
         model: Where training begins: a detector's name or folder. One of regions gives its
             backbone and neck, one by score maps all that it has.
-        fonts: Folder or file of fonts; empty: those of installed packages.
         learns: "words": by score maps, where its words are; "turning": a detector of regions, to
             find on turned pages what it finds on upright ones, see `train.turning`.
+        fonts: Folder or file of fonts; empty: those of installed packages.
         photos: File of photos without text, on which scenes stand, see tools/cut_photos.py;
             empty: all grounds are painted.
         height: Of the pages, in pixels, a multiple of 32.
@@ -106,11 +106,12 @@ def synthetic_source(
 
 
 def train_detector(config: DetectorTrainingConfig, workdir: str | os.PathLike[str]) -> Outcome:
-    """Trains a detector by score maps, or goes on with a run that was cut off.
+    """Trains a detector, or goes on with a run that was cut off.
 
     Args:
         config: The recipe.
-        workdir: Gets `best/` and `final/` (the models), `tensorboard/`, and the run's states.
+        workdir: Gets `best/`, `current/` and `final/` (the models), `tensorboard/`, and the
+            run's states.
 
     Raises:
         ParameterValueError: A wrong value in the configuration.
@@ -127,6 +128,8 @@ def train_detector(config: DetectorTrainingConfig, workdir: str | os.PathLike[st
 
 
 def _task(config: DetectorTrainingConfig) -> Task:
+    if config.learns not in ("words", "turning"):
+        raise ParameterValueError(f'learns: expected "words" or "turning", got {config.learns!r}')
     source = synthetic_source(
         config.pages_per_step,
         config.height,
@@ -137,18 +140,15 @@ def _task(config: DetectorTrainingConfig) -> Task:
         config.photos,
         turned=config.learns != "turning",
     )
-    calls = -(-config.validation_pages // source.rows)
-    if config.learns == "words":
-        options = ScoreMapOptions(precision=config.precision)
-        learner = score_map_learner(_beginning(config), options)
-        return make_page_task(learner, source, EpochOptions(config.steps_per_epoch, calls))
     if config.learns == "turning":
         model = load_model(config.model)
         learner = turning_learner(model, TurningOptions(precision=config.precision))
         # Its regions are phrases, which the words of synthetic pages do not judge.
         epoch = EpochOptions(config.steps_per_epoch, validation_calls=0)
         return make_page_task(learner, turning_source(source, model), epoch)
-    raise ParameterValueError(f'learns: expected "words" or "turning", got {config.learns!r}')
+    learner = score_map_learner(_beginning(config), ScoreMapOptions(precision=config.precision))
+    calls = -(-config.validation_pages // source.rows)
+    return make_page_task(learner, source, EpochOptions(config.steps_per_epoch, calls))
 
 
 def _beginning(config: DetectorTrainingConfig) -> ModelCheckpoint:

@@ -6,6 +6,7 @@ FOLDER/variables.npy  the variables' values in the order of their paths: [n] flo
 
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from deepocr_jax.checkpoint import (
 from deepocr_jax.errors import ModelFileError
 
 VALUES_FILE = "variables.npy"
+CACHE_VERSION = 2
 
 
 def model_cache_dir() -> Path:
@@ -34,6 +36,26 @@ def model_cache_dir() -> Path:
         return Path(chosen).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "deepocr_jax"
+
+
+def through_cache(
+    name: str, sha256: str, make: Callable[[], ModelCheckpoint], cache_dir: Path | None = None
+) -> ModelCheckpoint:
+    """A model out of the cache, made and kept there by the first call.
+
+    Args:
+        name: Of the model.
+        sha256: Checksum of what it is made from.
+        make: Makes it.
+        cache_dir: Folder of the cache; `model_cache_dir()` unless given.
+
+    Raises:
+        ModelFileError: See `read_cached_model`; and what `make` raises.
+    """
+    folder = (cache_dir or model_cache_dir()) / "models" / f"{name}-{sha256[:12]}-{CACHE_VERSION}"
+    if not folder.exists():
+        write_cached_model(folder, make())
+    return read_cached_model(folder)
 
 
 def write_cached_model(folder: Path, model: ModelCheckpoint) -> None:

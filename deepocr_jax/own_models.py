@@ -5,7 +5,7 @@ from pathlib import Path
 
 from deepocr_jax.checkpoint import DESCRIPTION_FILE, ModelCheckpoint, read_checkpoint
 from deepocr_jax.errors import WeightsError
-from deepocr_jax.model_cache import model_cache_dir, read_cached_model, write_cached_model
+from deepocr_jax.model_cache import through_cache
 
 OWN_MODELS: dict[str, str] = {
     "regions_small_detection": "finds text regions, turned ones as well as upright ones",
@@ -27,19 +27,16 @@ def load_own(name: str) -> ModelCheckpoint:
     """
     for place in _PLACES:
         if (place / name).is_dir():
-            return _through_cache(place / name)
+            return _read(place / name)
     raise WeightsError(
         f"the weights of {name!r} are missing: expected a folder checkpoints/{name}; "
         "install deepocr_jax again, or take the folder from its repository"
     )
 
 
-def _through_cache(source: Path) -> ModelCheckpoint:
+def _read(source: Path) -> ModelCheckpoint:
     if not (source / DESCRIPTION_FILE).is_file():
         return read_checkpoint(source)  # Tells what is missing.
     # The description has the checksum of the variables in it.
     digest = hashlib.sha256((source / DESCRIPTION_FILE).read_bytes()).hexdigest()
-    folder = model_cache_dir() / "models" / f"{source.name}-{digest[:12]}-1"
-    if not folder.exists():
-        write_cached_model(folder, read_checkpoint(source))
-    return read_cached_model(folder)
+    return through_cache(source.name, digest, lambda: read_checkpoint(source))

@@ -18,7 +18,7 @@ import numpy as np
 
 from deepocr_jax.checkpoint import ModelCheckpoint
 from deepocr_jax.errors import UnknownParameterError, WeightsError
-from deepocr_jax.model_cache import model_cache_dir, read_cached_model, write_cached_model
+from deepocr_jax.model_cache import through_cache
 from deepocr_jax.models.registry import (
     KINDS,
     RECOGNIZERS,
@@ -88,10 +88,7 @@ def load_pretrained(name: str, cache_dir: Path | None = None) -> ModelCheckpoint
     if name not in GRAPHS:
         raise UnknownParameterError(name, sorted(GRAPHS))
     graph = GRAPHS[name]
-    folder = (cache_dir or model_cache_dir()) / "models" / f"{name}-{graph.sha256[:12]}-2"
-    if not folder.exists():
-        write_cached_model(folder, convert_graph(graph))
-    return read_cached_model(folder)
+    return through_cache(name, graph.sha256, lambda: convert_graph(graph), cache_dir)
 
 
 def convert_graph(graph: PublishedGraph) -> ModelCheckpoint:

@@ -9,7 +9,6 @@ case and punctuation. Each image is turned as a whole, counter-clockwise, onto a
 import argparse
 import json
 import random
-import re
 import sys
 from collections import Counter
 from importlib.metadata import version
@@ -19,6 +18,7 @@ import cv2
 import numpy as np
 
 import deepocr_jax as ocr
+from deepocr_jax.metrics.recognition import to_36_characters
 from deepocr_jax.types import DLDatasetSample
 
 
@@ -37,7 +37,7 @@ def turn(image: np.ndarray, degrees: float) -> np.ndarray:
 
 def words_of(texts: list[str]) -> Counter[str]:
     """Words of 36 characters, as often as they are there."""
-    plain = (re.sub(r"[^0-9a-z]", "", text.lower()) for text in texts)
+    plain = map(to_36_characters, texts)
     return Counter(text for text in plain if text)
 
 

@@ -7,7 +7,7 @@ Which way up each of the two groups stands is for a network to tell.
 
 import numpy as np
 
-from deepocr_jax.geometry.boxes import normalize_phi
+from deepocr_jax.geometry.boxes import normalize_phi, turn_boxes
 
 # A region higher than wide by less than this is a short word, not a line across the page's axis.
 SHORT_ASPECT = 2.5
@@ -60,8 +60,7 @@ def agree_on_directions(boxes: np.ndarray) -> np.ndarray:
     turns = np.where(strange, np.round((axis - boxes[:, 2]) / (np.pi / 2)), 0)
     boxes = quarter_turns(boxes, turns)
     wanted = np.where(across & ~strange, _downwards(axis + np.pi / 2), axis)
-    against = np.cos(boxes[:, 2] - wanted) < 0
-    return quarter_turns(boxes, np.where(against, 2, 0))
+    return turn_boxes(boxes, np.cos(boxes[:, 2] - wanted) < 0)
 
 
 def _is_long(boxes: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """A detector by differentiable binarization as a learner of pages."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -33,9 +34,22 @@ def db_learner(
         params: Thresholds by which regions are found for the evaluation.
     """
     spec = spec_from_dict(model.kind, model.spec)
-    network: Any = make_model(model.kind, spec)
-    thresholds = params or RegionParams()
     branch = init_threshold_head(jax.random.key(seed), spec)
+    return PageLearner(
+        model=model,
+        params={**model.variables["params"], THRESHOLD_HEAD: branch},
+        make_losses=lambda make: make_db_losses(spec, model.preprocess, options, make),
+        find=make_page_finder(model, params or RegionParams()),
+        trained_on="text regions",
+        options={**asdict(options), "threshold_seed": seed},
+    )
+
+
+def make_page_finder(
+    model: ModelCheckpoint, thresholds: RegionParams
+) -> Callable[[Tree, jax.Array], list[np.ndarray]]:
+    """(a detector's parameters, images) -> the boxes found on each; see `PageLearner`."""
+    network: Any = make_model(model.kind, spec_from_dict(model.kind, model.spec))
 
     @jax.jit
     def probability(trained: Tree, images: jax.Array) -> jax.Array:
@@ -44,11 +58,4 @@ def db_learner(
     def find(trained: Tree, images: jax.Array) -> list[np.ndarray]:
         return [find_regions(x, thresholds)[0] for x in np.asarray(probability(trained, images))]
 
-    return PageLearner(
-        model=model,
-        params={**model.variables["params"], THRESHOLD_HEAD: branch},
-        make_losses=lambda make: make_db_losses(spec, model.preprocess, options, make),
-        find=find,
-        trained_on="text regions",
-        options={**asdict(options), "threshold_seed": seed},
-    )
+    return find

@@ -70,15 +70,8 @@ def make_page_losses(
             raise ParameterValueError("synthetic pages need a source; give make_pages")
         params = join_parameters(trained, kept)
         assets = params.pop(ASSETS, {})
-        # The first row's number tells the devices apart.
-        pages = make_pages(assets, jax.random.fold_in(key, batch["row"][0]), batch["step"][0])
-        rows = len(batch["mask"])
-        if len(pages.images) != rows:
-            raise ParameterValueError(
-                f"expected {rows} pages from the source on each device, got {len(pages.images)}; "
-                "rows of a PageSource must be what its make gives"
-            )
-        return page_loss(params, pages, jnp.zeros(rows), SYNTHETIC)
+        pages = pages_of_batch(make_pages, assets, device_key(key, batch), batch)
+        return page_loss(params, pages, jnp.zeros(len(batch["mask"])), SYNTHETIC)
 
     def labelled_loss(
         trained: Tree, kept: Tree, stats: Tree, batch: dict[str, jax.Array], key: jax.Array
@@ -89,6 +82,28 @@ def make_page_losses(
         return page_loss(params, pages, batch["weak"], LABELLED)
 
     return {SYNTHETIC: synthetic_loss, LABELLED: labelled_loss}
+
+
+def device_key(key: jax.Array, batch: dict[str, jax.Array]) -> jax.Array:
+    """A step's key -> that of this device, which its first row's number tells apart."""
+    return jax.random.fold_in(key, batch["row"][0])
+
+
+def pages_of_batch(
+    make_pages: MakePages, assets: Tree, key: jax.Array, batch: dict[str, jax.Array]
+) -> Pages:
+    """The pages of a synthetic batch.
+
+    Raises:
+        ParameterValueError: They are not as many as the batch has rows.
+    """
+    pages, rows = make_pages(assets, key, batch["step"][0]), len(batch["mask"])
+    if len(pages.images) != rows:
+        raise ParameterValueError(
+            f"expected {rows} pages from the source on each device, got {len(pages.images)}; "
+            "rows of a PageSource must be what its make gives"
+        )
+    return pages
 
 
 def count_steps(rows: int, start: int, stop: int) -> Iterator[dict[str, np.ndarray]]:

@@ -20,12 +20,19 @@ from deepocr_jax.errors import ParameterValueError
 from deepocr_jax.losses.score_maps import score_divergence
 from deepocr_jax.models.detector import Detector
 from deepocr_jax.models.registry import spec_from_dict
+from deepocr_jax.postprocess.db_regions import RegionParams
 from deepocr_jax.preprocess import normalize
 from deepocr_jax.synth.pages.views import View, look
-from deepocr_jax.train.db import DBOptions
-from deepocr_jax.train.db_task import db_learner
+from deepocr_jax.train.db_task import make_page_finder
 from deepocr_jax.train.page_task import PageLearner
-from deepocr_jax.train.pages import ASSETS, SYNTHETIC, MakePages, PageSource
+from deepocr_jax.train.pages import (
+    ASSETS,
+    SYNTHETIC,
+    MakePages,
+    PageSource,
+    device_key,
+    pages_of_batch,
+)
 from deepocr_jax.train.parameters import Tree, join_parameters
 from deepocr_jax.train.step import Losses, LossFunction
 
@@ -93,10 +100,11 @@ def turning_learner(model: ModelCheckpoint, options: TurningOptions) -> PageLear
             raise ParameterValueError("turned pages need a source; give one, see turning_source")
         return {SYNTHETIC: _turning_loss(network, model, options, make_pages)}
 
-    return replace(
-        db_learner(model, DBOptions()),
+    return PageLearner(
+        model=model,
         params=model.variables["params"],
         make_losses=make_losses,
+        find=make_page_finder(model, RegionParams()),
         trained_on="turned pages",
         options=asdict(options),
     )
@@ -115,9 +123,8 @@ def _turning_loss(
         params = join_parameters(trained, kept)
         assets = dict(params.pop(ASSETS))
         teacher = assets.pop(TEACHER)
-        own_key = jax.random.fold_in(key, batch["row"][0])
-        pages_key, views_key, spoiling_key = jax.random.split(own_key, 3)
-        images = make_pages(assets, pages_key, batch["step"][0]).images
+        pages_key, views_key, spoiling_key = jax.random.split(device_key(key, batch), 3)
+        images = pages_of_batch(make_pages, assets, pages_key, batch).images
         wanted = jax.nn.sigmoid(text_logits(teacher, images))
         turned, wanted = turn_pages(views_key, images, wanted, options)
         widths = jnp.full(len(turned), turned.shape[2])
