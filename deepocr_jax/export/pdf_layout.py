@@ -60,8 +60,7 @@ def on_middle_line(word: SetWord) -> SetWord:
     """A word set on the line through its middle.
 
     Readers that know upright boxes alone let that of an oblique word start and end where its
-    baseline does. So both ends are at most half a height (times the sine of the slope) off, and
-    not one end a whole height.
+    baseline does. From the middle line the word reaches equally far beyond both ends.
     """
     middle = (word.above - word.below) / 2
     row, col = ((word.row, word.col) - directions(np.asarray(word.phi))[1] * middle).tolist()

@@ -41,7 +41,7 @@ def page_text(page: ExportPage, fonts: InvisibleFonts, scale: float) -> bytes:
             operators += _word(word, space, page.height, fonts, scale)
     if not operators:
         return b""
-    return "\n".join(["BT", f"{_INVISIBLE} Tr", *operators, "ET\n"]).encode("ascii")
+    return "\n".join(["q", f"{_INVISIBLE} Tr", *operators, "Q\n"]).encode("ascii")
 
 
 def _word(
@@ -63,18 +63,26 @@ def _word(
     letters = fonts.encode(visual_order(word.text))
     matrix = _matrix(word.phi, x, y)
     if not oblique:
-        return [f"{head} {matrix} <{letters}{fonts.encode(space)}> Tj"]
-    # What stands for the whole word is not taken apart (ISO 32000-1, 14.9.4). Readers give it the
-    # height of the font that is used last: one as high as the word climbs, at right angles.
+        return [f"BT {head} {matrix} <{letters}{fonts.encode(space)}> Tj ET"]
+    # What stands for the whole word is not taken apart (ISO 32000-1, 14.9.4). Readers that know
+    # upright boxes alone (poppler) let it start and end where its middle line does, in the
+    # coordinates that hold at its end: stretched by what its height adds. They give it the height
+    # of the font that is used last: one as high as the word climbs, at right angles.
     text = word.text.encode("utf-16-be").hex().upper()
     upright = _matrix(quarters * math.pi / 2, x, y)
     marked = [
-        f"/Span <</ActualText <FEFF{text}>>> BDC {head} {matrix} <{letters}> Tj",
-        f"{_set_climbing_font(word, slope, fonts, scale)} {upright} <> Tj EMC",
+        f"q /Span <</ActualText <FEFF{text}>>> BDC BT {head} {matrix} <{letters}> Tj",
+        f"{_set_climbing_font(word, slope, fonts, scale)} {upright} <> Tj ET",
     ]
+    end_x, end_y = x + cos * length, y + sin * length
+    reach = (word.above + word.below) * scale * abs(math.sin(slope))
+    stretched = 1 + reach / (length * math.cos(slope))
+    if quarters % 2:
+        marked.append(f"1 0 0 {stretched:.6f} 0 {(1 - stretched) * (y + end_y) / 2:.6f} cm EMC Q")
+    else:
+        marked.append(f"{stretched:.6f} 0 0 1 {(1 - stretched) * (x + end_x) / 2:.6f} 0 cm EMC Q")
     if space:
-        end = _matrix(word.phi, x + cos * length, y + sin * length)
-        marked.append(f"{head} {end} <{fonts.encode(space)}> Tj")
+        marked.append(f"BT {head} {_matrix(word.phi, end_x, end_y)} <{fonts.encode(space)}> Tj ET")
     return marked
 
 
