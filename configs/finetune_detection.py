@@ -7,7 +7,7 @@ python tools/train_detector.py --config configs/finetune_detection.py \
 boxes alone.
 """
 
-from deepocr_jax.detector_finetuning import DetectorFinetuneConfig
+from deepocr_jax.recipes.detector_finetuning import DetectorFinetuneConfig
 
 
 def get_config() -> DetectorFinetuneConfig:

@@ -8,7 +8,7 @@ On two cores (AMD EPYC with AVX-512) a thousand steps take 6 minutes with short 
 `benchmarks/results/finetune_cpu.json`.
 """
 
-from deepocr_jax.finetuning import FinetuneConfig
+from deepocr_jax.recipes.finetuning import FinetuneConfig
 
 
 def get_config() -> FinetuneConfig:

@@ -3,7 +3,7 @@
 python tools/train_detector.py --config configs/turn_regions.py --workdir=RUN
 """
 
-from deepocr_jax.detector_training import DetectorTrainingConfig
+from deepocr_jax.recipes.detector_training import DetectorTrainingConfig
 
 
 def get_config() -> DetectorTrainingConfig:

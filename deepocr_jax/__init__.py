@@ -1,7 +1,7 @@
 """Deep-learning OCR in JAX: read words in images, retrain on your own.
 
-The operators and their parameters are described in `deepocr_jax.deep_ocr`, those of models in
-`deepocr_jax.dl_model_parameters`.
+The operators and their parameters are described in `deepocr_jax.reader.deep_ocr`, those of models
+in `deepocr_jax.dl.model_parameters`.
 """
 
 import importlib
@@ -26,14 +26,6 @@ if TYPE_CHECKING:
     )
     from deepocr_jax.data.splits import split_dl_dataset
     from deepocr_jax.data.statistics import gen_dl_dataset_ocr_recognition_statistics
-    from deepocr_jax.deep_ocr import (
-        DeepOCR,
-        apply_deep_ocr,
-        create_deep_ocr,
-        get_deep_ocr_param,
-        set_deep_ocr_param,
-        warm_up_deep_ocr,
-    )
     from deepocr_jax.display.figures import training_curve, worst_examples
     from deepocr_jax.display.result_figures import (
         dev_display_deep_ocr_results,
@@ -41,21 +33,21 @@ if TYPE_CHECKING:
         dev_display_deep_ocr_score_maps,
     )
     from deepocr_jax.display.sample_figures import dev_display_dl_data
-    from deepocr_jax.dl_evaluation import evaluate_dl_model
-    from deepocr_jax.dl_model import (
+    from deepocr_jax.dl.evaluation import evaluate_dl_model
+    from deepocr_jax.dl.model import (
         DLModel,
         apply_dl_model,
         read_dl_model,
         write_dl_model,
     )
-    from deepocr_jax.dl_model_parameters import get_dl_model_param, set_dl_model_param
-    from deepocr_jax.dl_procedures import (
+    from deepocr_jax.dl.model_parameters import get_dl_model_param, set_dl_model_param
+    from deepocr_jax.dl.procedures import (
         augment_dl_samples,
         create_dl_preprocess_param_from_model,
         find_invalid_samples_dl_ocr_recognition,
     )
-    from deepocr_jax.dl_train_param import create_dl_train_param
-    from deepocr_jax.dl_training import train_dl_model, train_dl_model_batch
+    from deepocr_jax.dl.train_param import create_dl_train_param
+    from deepocr_jax.dl.training import train_dl_model, train_dl_model_batch
     from deepocr_jax.errors import (
         DatasetError,
         DeepOCRError,
@@ -74,11 +66,19 @@ if TYPE_CHECKING:
         WeightsError,
     )
     from deepocr_jax.export.results import export_deep_ocr_results
-    from deepocr_jax.finetuning import FinetuneConfig, finetune
-    from deepocr_jax.handle_files import read_deep_ocr, write_deep_ocr
     from deepocr_jax.image import read_image
     from deepocr_jax.pdf_pages import PdfPage, read_pdf
-    from deepocr_jax.streaming import StreamResult, read_stream
+    from deepocr_jax.reader.deep_ocr import (
+        DeepOCR,
+        apply_deep_ocr,
+        create_deep_ocr,
+        get_deep_ocr_param,
+        set_deep_ocr_param,
+        warm_up_deep_ocr,
+    )
+    from deepocr_jax.reader.handle_files import read_deep_ocr, write_deep_ocr
+    from deepocr_jax.reader.streaming import StreamResult, read_stream
+    from deepocr_jax.recipes.finetuning import FinetuneConfig, finetune
 
 __version__ = "0.1.0"
 
@@ -183,7 +183,7 @@ _HOMES = {
     ),
     "deepocr_jax.data.splits": ("split_dl_dataset",),
     "deepocr_jax.data.statistics": ("gen_dl_dataset_ocr_recognition_statistics",),
-    "deepocr_jax.deep_ocr": (
+    "deepocr_jax.reader.deep_ocr": (
         "DeepOCR",
         "apply_deep_ocr",
         "create_deep_ocr",
@@ -201,24 +201,24 @@ _HOMES = {
         "dev_display_deep_ocr_score_maps",
     ),
     "deepocr_jax.display.sample_figures": ("dev_display_dl_data",),
-    "deepocr_jax.dl_evaluation": ("evaluate_dl_model",),
-    "deepocr_jax.dl_model": (
+    "deepocr_jax.dl.evaluation": ("evaluate_dl_model",),
+    "deepocr_jax.dl.model": (
         "DLModel",
         "apply_dl_model",
         "read_dl_model",
         "write_dl_model",
     ),
-    "deepocr_jax.dl_model_parameters": (
+    "deepocr_jax.dl.model_parameters": (
         "get_dl_model_param",
         "set_dl_model_param",
     ),
-    "deepocr_jax.dl_procedures": (
+    "deepocr_jax.dl.procedures": (
         "augment_dl_samples",
         "create_dl_preprocess_param_from_model",
         "find_invalid_samples_dl_ocr_recognition",
     ),
-    "deepocr_jax.dl_train_param": ("create_dl_train_param",),
-    "deepocr_jax.dl_training": (
+    "deepocr_jax.dl.train_param": ("create_dl_train_param",),
+    "deepocr_jax.dl.training": (
         "train_dl_model",
         "train_dl_model_batch",
     ),
@@ -240,11 +240,11 @@ _HOMES = {
         "WeightsError",
     ),
     "deepocr_jax.export.results": ("export_deep_ocr_results",),
-    "deepocr_jax.finetuning": (
+    "deepocr_jax.recipes.finetuning": (
         "FinetuneConfig",
         "finetune",
     ),
-    "deepocr_jax.handle_files": (
+    "deepocr_jax.reader.handle_files": (
         "read_deep_ocr",
         "write_deep_ocr",
     ),
@@ -253,7 +253,7 @@ _HOMES = {
         "PdfPage",
         "read_pdf",
     ),
-    "deepocr_jax.streaming": (
+    "deepocr_jax.reader.streaming": (
         "StreamResult",
         "read_stream",
     ),

@@ -1,5 +1,5 @@
 """`python -m deepocr_jax`: the command line."""
 
-from deepocr_jax.cli import run
+from deepocr_jax.cli.program import run
 
 run()

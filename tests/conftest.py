@@ -188,8 +188,8 @@ def tiny_recognizer(program_cache):
 
 @pytest.fixture(scope="session")
 def tiny_state(tiny_detector, tiny_recognizer):
-    from deepocr_jax.handle import make_handle
     from deepocr_jax.parameters import Parameters
+    from deepocr_jax.reader.handle import make_handle
 
     return make_handle(Parameters(), tiny_detector, tiny_recognizer, None).state
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import deepocr_jax
 
 ROOT = Path(deepocr_jax.__file__).parents[1]
-MAIN = "import sys; from deepocr_jax.cli import main; sys.exit(main())"
+MAIN = "import sys; from deepocr_jax.cli.program import main; sys.exit(main())"
 
 
 class Server:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import deepocr_jax
-from deepocr_jax.cli import main
+from deepocr_jax.cli.program import main
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -23,7 +23,7 @@ from deepocr_jax.errors import (
     ParameterValueError,
     UnknownParameterError,
 )
-from deepocr_jax.handle_parameters import GETTERS, SETTERS
+from deepocr_jax.reader.handle_parameters import GETTERS, SETTERS
 
 # name: (default, other values as given -> as got)
 SETTABLE = {

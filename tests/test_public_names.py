@@ -17,7 +17,7 @@ import deepocr_jax
 NEEDS = {
     "deepocr_jax.display": ("matplotlib",),
     "deepocr_jax.dl_train": ("optax",),
-    "deepocr_jax.finetuning": ("matplotlib", "optax"),
+    "deepocr_jax.recipes.finetuning": ("matplotlib", "optax"),
 }
 
 

@@ -43,11 +43,11 @@ from reading_benchmark import (
 from training_steps import detection_case, measure_step, recognition_case, rendered_crops
 
 import deepocr_jax as ocr
-from deepocr_jax.handle import page_settings
 from deepocr_jax.infer.programs import enable_compilation_cache
 from deepocr_jax.infer.recognizer import group_size
 from deepocr_jax.infer.tiles import detection_batch_size
-from deepocr_jax.model_cache import model_cache_dir
+from deepocr_jax.reader.handle import page_settings
+from deepocr_jax.weights.model_cache import model_cache_dir
 
 PARTS = ("networks", "stream", "training", "reading")
 OWN_DETECTOR = "words_small_detection"

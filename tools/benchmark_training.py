@@ -27,13 +27,13 @@ from training_steps import (
 )
 
 import deepocr_jax
-from deepocr_jax.batch_schedule import BatchOptions
 from deepocr_jax.data.sources import ArraySource
+from deepocr_jax.dl.batch_schedule import BatchOptions
+from deepocr_jax.dl.recognition_task import make_recognition_task
 from deepocr_jax.infer.programs import enable_compilation_cache
-from deepocr_jax.model_cache import model_cache_dir
-from deepocr_jax.pretrained import load_pretrained
 from deepocr_jax.train.recognition import RecognitionOptions
-from deepocr_jax.training import make_recognition_task
+from deepocr_jax.weights.model_cache import model_cache_dir
+from deepocr_jax.weights.pretrained import load_pretrained
 
 
 def measure_pipeline(

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from deepocr_jax.data.ocr_datasets import read_dl_dataset_ocr_recognition
 from deepocr_jax.data.sources import DatasetSource
-from deepocr_jax.dl_evaluation import evaluate_dl_model
-from deepocr_jax.dl_model import read_dl_model
+from deepocr_jax.dl.evaluation import evaluate_dl_model
+from deepocr_jax.dl.model import read_dl_model
 from deepocr_jax.errors import DeepOCRError
 from deepocr_jax.metrics.tables import compare, format_characters, format_confusions, format_worst
 

@@ -18,13 +18,13 @@ import numpy as np
 from timing import spread
 
 from deepocr_jax.checkpoint import ModelCheckpoint, flat_items
-from deepocr_jax.handle import State
 from deepocr_jax.infer.compiled import Program
 from deepocr_jax.infer.head import sliced_head
 from deepocr_jax.infer.recognizer import LINE_HEIGHT
 from deepocr_jax.models.recognizer import RecognizerBody
 from deepocr_jax.models.registry import make_model, spec_from_dict
 from deepocr_jax.preprocess import normalize
+from deepocr_jax.reader.handle import State
 
 # Largest relative difference in float32 between the two libraries' values, which shows that they
 # compute the same; sums of a thousand terms differ in their order.

@@ -12,7 +12,7 @@ import numpy as np
 from timing import milliseconds, spread
 
 import deepocr_jax as ocr
-from deepocr_jax.cli_read import find_images
+from deepocr_jax.cli.read import find_images
 from deepocr_jax.infer.compiled import PREPARED_EVENT
 from deepocr_jax.infer.detector import detect
 from deepocr_jax.infer.lines import crop_line, read_lines, set_upright

@@ -14,8 +14,8 @@ With several processes, start the same command in each with --coordinator=HOST:P
 import argparse
 import sys
 
-from deepocr_jax.configuration import load_config
 from deepocr_jax.errors import DeepOCRError
+from deepocr_jax.recipes.configuration import load_config
 
 TERMINATED = 143
 
@@ -39,7 +39,7 @@ def main() -> int:
             jax.distributed.initialize(
                 arguments.coordinator, arguments.processes, arguments.process
             )
-        from deepocr_jax.finetuning import finetune
+        from deepocr_jax.recipes.finetuning import finetune
 
         report = finetune(config, arguments.workdir)
     except DeepOCRError as error:

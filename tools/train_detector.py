@@ -11,10 +11,10 @@ last one in DIR/final. A run that was cut off goes on with the same command.
 import argparse
 import sys
 
-from deepocr_jax.configuration import load_config
-from deepocr_jax.detector_finetuning import DetectorFinetuneConfig, finetune_detector
-from deepocr_jax.detector_training import train_detector
 from deepocr_jax.errors import DeepOCRError
+from deepocr_jax.recipes.configuration import load_config
+from deepocr_jax.recipes.detector_finetuning import DetectorFinetuneConfig, finetune_detector
+from deepocr_jax.recipes.detector_training import train_detector
 
 TERMINATED = 143
 

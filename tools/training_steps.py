@@ -8,12 +8,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from deepocr_jax.batch_schedule import BatchOptions
 from deepocr_jax.data.sources import ArraySource
-from deepocr_jax.detector_training import synthetic_source
-from deepocr_jax.dl_train_param import RECOGNITION_AUGMENTATION
+from deepocr_jax.dl.batch_schedule import BatchOptions
+from deepocr_jax.dl.recognition_task import make_recognition_task
+from deepocr_jax.dl.train_param import RECOGNITION_AUGMENTATION
 from deepocr_jax.infer.programs import compiler_options
-from deepocr_jax.pretrained import load_pretrained
 from deepocr_jax.synth.text_lines import RenderedSource
 from deepocr_jax.train.loop import on_device
 from deepocr_jax.train.optimizer import OptimizerOptions, hyperparameters
@@ -24,7 +23,8 @@ from deepocr_jax.train.score_map_task import begin_score_maps, score_map_learner
 from deepocr_jax.train.score_maps import ScoreMapOptions
 from deepocr_jax.train.state import init_state
 from deepocr_jax.train.step import ParallelStep, StepOptions
-from deepocr_jax.training import make_recognition_task
+from deepocr_jax.train.synthetic_pages import synthetic_source
+from deepocr_jax.weights.pretrained import load_pretrained
 
 RECOGNIZER, DETECTOR = "ppocrv6_small_recognition", "ppocrv6_small_detection"
 

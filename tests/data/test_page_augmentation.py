@@ -10,7 +10,7 @@ import deepocr_jax
 from deepocr_jax.augment.options import AugmentOptions
 from deepocr_jax.data.page_augmentation import page_options
 from deepocr_jax.data.page_crops import BOX_KEYS, PageCropOptions
-from deepocr_jax.dl_train_param import PAGE_AUGMENTATION
+from deepocr_jax.dl.train_param import PAGE_AUGMENTATION
 from deepocr_jax.errors import DatasetError, ParameterValueError
 
 # Words are bright bars.

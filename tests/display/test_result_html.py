@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from deepocr_jax.display.result_html import MAX_ROWS, result_html
-from deepocr_jax.results import ShownResult
+from deepocr_jax.reader.results import ShownResult
 
 SVG = "{http://www.w3.org/2000/svg}"
 

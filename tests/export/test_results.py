@@ -9,7 +9,7 @@ from handmade_results import RESULTS, page_of, white_image
 from PIL import Image
 
 import deepocr_jax
-from deepocr_jax.cli_export import FORMAT_NAMES
+from deepocr_jax.cli.export import FORMAT_NAMES
 from deepocr_jax.errors import ImageReadError, ParameterValueError
 from deepocr_jax.export.formats import FORMATS, format_of_file
 from deepocr_jax.export.results import file_in_folder, is_folder, write_file

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from deepocr_jax.handle import make_handle
 from deepocr_jax.infer.orientation import OrientationNet, turned_probability
 from deepocr_jax.infer.recognizer import candidate_rows, group_size, read_crops
 from deepocr_jax.parameters import Parameters
+from deepocr_jax.reader.handle import make_handle
 
 
 def test_crops_are_read_alike(tiny_recognizer):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from deepocr_jax import DeepOCR, apply_deep_ocr, set_deep_ocr_param, warm_up_deep_ocr
-from deepocr_jax.handle import rebuilt
 from deepocr_jax.infer import compiled
 from deepocr_jax.infer.programs import inference_options
+from deepocr_jax.reader.handle import rebuilt
 
 pytestmark = pytest.mark.pretrained
 

@@ -8,7 +8,7 @@ from PIL import Image
 import deepocr_jax
 from deepocr_jax.checkpoint import write_checkpoint
 from deepocr_jax.errors import DatasetError
-from deepocr_jax.finetuning import FinetuneConfig, finetune
+from deepocr_jax.recipes.finetuning import FinetuneConfig, finetune
 from deepocr_jax.synth.text_lines import RenderedSource
 from tests.conftest import TINY_ALPHABET
 

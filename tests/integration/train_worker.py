@@ -19,7 +19,8 @@ import numpy as np
 
 from deepocr_jax.augment.options import AugmentOptions
 from deepocr_jax.checkpoint import ModelCheckpoint, flat_items, write_checkpoint
-from deepocr_jax.evaluation import evaluate_recognition
+from deepocr_jax.dl.reading_accuracy import evaluate_recognition
+from deepocr_jax.dl.recognition_task import with_variables
 from deepocr_jax.infer.programs import enable_compilation_cache
 from deepocr_jax.models.lcnet import BlockSpec, LCNetSpec
 from deepocr_jax.models.recognizer import RecognizerSpec
@@ -36,7 +37,6 @@ from deepocr_jax.train.recognition import (
 )
 from deepocr_jax.train.run import RunOptions, StepReport, Task, Watcher
 from deepocr_jax.train.step import StepOptions
-from deepocr_jax.training import with_variables
 
 ALPHABET = "0123456789"
 CLASSES = 1 + len(ALPHABET)

@@ -15,8 +15,8 @@ from deepocr_jax.models.score_maps import (
     to_score_maps,
     variables_from_detector,
 )
-from deepocr_jax.pretrained import load_pretrained
 from deepocr_jax.train.score_map_task import KIND, begin_score_maps
+from deepocr_jax.weights.pretrained import load_pretrained
 
 TINY = detector_spec(8, (1, 1, 1, 1), 16)
 

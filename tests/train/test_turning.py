@@ -9,8 +9,8 @@ import pytest
 from toy_pages import ToyPages, dense_page, stack
 
 from deepocr_jax.checkpoint import flat_items, read_checkpoint
-from deepocr_jax.detector_training import DetectorTrainingConfig, train_detector
 from deepocr_jax.errors import ParameterValueError
+from deepocr_jax.recipes.detector_training import DetectorTrainingConfig, train_detector
 from deepocr_jax.train.loop import train
 from deepocr_jax.train.optimizer import OptimizerOptions
 from deepocr_jax.train.page_task import EpochOptions, make_page_task

@@ -1,0 +1,1 @@
+"""The operators of deep learning: models, their data, their training and evaluation."""

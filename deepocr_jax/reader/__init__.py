@@ -1,0 +1,1 @@
+"""The operators of Deep OCR: handles, what they are told, and what they read."""

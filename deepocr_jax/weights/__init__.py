@@ -1,0 +1,1 @@
+"""Where the parameters of models come from: published packages, this project, the cache."""
