@@ -13,11 +13,13 @@ import numpy as np
 
 from deepocr_jax.geometry.boxes import directions, normalize_phi
 
-# How much longer than high a region must be for its axis to tell the angle, as a ratio of the
-# standard deviations of its pixels, and how far it may be from the direction maps: further, and
-# letters are stacked, each of them upright.
-LONG = 3.0
+# How much longer than high a word must be for its axis to tell the angle, as a ratio of the standard
+# deviations of its pixels; and how far it may be from what the direction maps tell: further, and
+# letters are stacked, each of them upright. But only maps that agree on one direction, to this
+# length of its mean, can tell so.
+LONG = 2.0
 MOST_OFF_RAD = np.deg2rad(60)
+SURE = 0.9
 
 
 @dataclass(frozen=True)
@@ -103,11 +105,13 @@ def _boxes(
     mass = regions.sums(weight)
     row, col = np.divmod(regions.pixels, maps.shape[1])
     sin, cos = (maps[..., i].ravel()[regions.pixels] for i in (2, 3))
-    phi = np.arctan2(regions.sums(weight * sin), regions.sums(weight * cos))
+    mean_sin, mean_cos = regions.sums(weight * sin) / mass, regions.sums(weight * cos) / mass
+    phi = np.arctan2(mean_sin, mean_cos)
     centre = np.stack([regions.sums(weight * row), regions.sums(weight * col)], axis=1)
     centre /= mass[:, None]
     offset = np.stack([row, col], axis=1) - centre[regions.region]
-    phi = _along_axis(phi, regions, weight, offset)
+    sure = np.hypot(mean_sin, mean_cos) > SURE
+    phi = np.where(linked, _along_axis(phi, sure, regions, weight, offset), phi)
     to_along, to_across = directions(phi)
     along = np.einsum("ij,ij->i", offset, to_along[regions.region])
     across = np.einsum("ij,ij->i", offset, to_across[regions.region])
@@ -126,12 +130,13 @@ def _boxes(
 
 
 def _along_axis(
-    phi: np.ndarray, regions: _Regions, weight: np.ndarray, offset: np.ndarray
+    phi: np.ndarray, sure: np.ndarray, regions: _Regions, weight: np.ndarray, offset: np.ndarray
 ) -> np.ndarray:
     """Directions [n], those of long regions corrected to the region's own axis.
 
-    The maps tell which way a word reads, its pixels at which angle it lies; of a long word the
-    latter is the more exact, and a degree moves the ends of its box.
+    The maps tell from which end a word is read, its pixels at which angle it lies: a degree moves
+    the ends of its box, and where a network wavers between two directions, the mean is neither.
+    `sure` [n]: it does not.
     """
     rows, cols = regions.sums(weight * offset[:, 0] ** 2), regions.sums(weight * offset[:, 1] ** 2)
     both = regions.sums(weight * offset[:, 0] * offset[:, 1])
@@ -139,7 +144,8 @@ def _along_axis(
     is_long = rows + cols + spread > LONG**2 * (rows + cols - spread)
     axis = -0.5 * np.arctan2(2 * both, cols - rows)
     off = np.mod(phi - axis + np.pi / 2, np.pi) - np.pi / 2
-    return np.where(is_long & (np.abs(off) < MOST_OFF_RAD), phi - off, phi)
+    stacked = sure & (np.abs(off) > MOST_OFF_RAD)
+    return np.where(is_long & ~stacked, phi - off, phi)
 
 
 def _reach(params: ScoreMapParams) -> float:

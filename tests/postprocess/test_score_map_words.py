@@ -111,6 +111,19 @@ def test_long_words_lie_along_their_pixels(degrees):
     assert abs(normalize_phi(find_words(maps, PARAMS)[0][0, 2] - word[2] - np.pi / 2)) < 0.01
 
 
+@pytest.mark.parametrize("degrees", [0, 90, 150])
+def test_words_lie_along_their_pixels_where_the_maps_waver(degrees):
+    """Half of the pixels tell one end of the line across, the others its other end."""
+    word = (60, 80, np.deg2rad(degrees), 3.0, 4.0, 8)
+    maps = draw(word)
+    signs = np.where(np.arange(maps.shape[0])[:, None] % 2, 1, -1) + np.zeros(maps.shape[1])
+    across = word[2] + np.pi / 2
+    maps[..., 2] = signs * np.sin(across) + 0.1 * np.sin(word[2])
+    maps[..., 3] = signs * np.cos(across) + 0.1 * np.cos(word[2])
+    boxes, _ = find_words(maps, PARAMS)
+    assert abs(normalize_phi(boxes[0, 2] - word[2])) < np.deg2rad(1)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (40, 60)])
 def test_empty_maps(size):
     boxes, scores = find_words(np.zeros((*size, 4), np.float32), PARAMS)
