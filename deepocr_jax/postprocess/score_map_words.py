@@ -13,10 +13,10 @@ import numpy as np
 
 from deepocr_jax.geometry.boxes import directions, normalize_phi
 
-# How much longer than high a word must be for its axis to tell the angle, as a ratio of the standard
-# deviations of its pixels; and how far it may be from what the direction maps tell: further, and
-# letters are stacked, each of them upright. But only maps that agree on one direction, to this
-# length of its mean, can tell so.
+# How much longer than high a word must be for its axis to tell the angle, as a ratio of the
+# standard deviations of its pixels; and how far it may be from what the direction maps tell:
+# further, and letters are stacked, each of them upright. But only maps that agree on one direction,
+# to this length of its mean, can tell so.
 LONG = 2.0
 MOST_OFF_RAD = np.deg2rad(60)
 SURE = 0.9
