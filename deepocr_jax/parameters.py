@@ -46,7 +46,7 @@ class Parameters:
     recognition_num_char_candidates: int = 3
     recognition_image_width: int = 2048
     recognition_alignment: bool = False
-    recognition_min_confidence: float = 0.5
+    recognition_min_confidence: float = 0.7
     recognition_optimize_for_inference: bool = False
     image_max_pixels: int = 2**28
 

@@ -47,7 +47,7 @@ SETTABLE = {
     "recognition_image_width": (2048, {320: 320, "321": 352, 0: None}),
     "recognition_image_height": (48, {48: 48, "48": 48, 32: None}),
     "recognition_image_size": ([2048, 48], {(320, 48): [320, 48], "640,48": [640, 48]}),
-    "recognition_min_confidence": (0.5, {0: 0, "0.9": 0.9, 1.1: None}),
+    "recognition_min_confidence": (0.7, {0: 0, "0.9": 0.9, 1.1: None}),
     "recognition_alignment": (False, {True: True, "true": True, 2: None}),
     "detection_min_pixel_score": (0.3, {0: 0, "0.5": 0.5, 1.5: None}),
     "detection_min_region_score": (0.5, {1: 1, -1: None}),

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 FORM_NAMES = ("images", "crops")
 
+# A person looks through the words, so lines count that a reader alone would leave out.
+DOUBTFUL_TOO = ("recognition_min_confidence=0.3",)
+
 
 def add_prelabel(commands: Any) -> None:
     """Adds the command to a parser's commands."""
@@ -175,7 +178,7 @@ def _read(
         from deepocr_jax.reader.streaming import read_stream
 
         mode = "auto" if args.form == "images" else "recognition"
-        handle = open_handle(mode, args.set)
+        handle = open_handle(mode, [*DOUBTFUL_TOO, *args.set])
         with progress(len(left), True) as bar:
             for outcome in read_stream(list(left), handle, mode):
                 if outcome.result is None:

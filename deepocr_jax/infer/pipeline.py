@@ -58,7 +58,7 @@ class PageSettings:
     join: JoinParams = JoinParams()
     orientation_rad: float | None = None
     sort_by_line: bool = True
-    min_confidence: float = 0.5
+    min_confidence: float = 0.7
     min_word_area: float = 10.0
 
 
