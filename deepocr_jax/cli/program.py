@@ -19,7 +19,6 @@ from typing import Any, NoReturn
 from deepocr_jax.cli.console import CommandError, open_handle, plain_messages, say
 from deepocr_jax.cli.export import FORMAT_NAMES
 from deepocr_jax.cli.label import add_label
-from deepocr_jax.cli.memory import keep_memory
 from deepocr_jax.cli.prelabel import add_prelabel
 from deepocr_jax.cli.read import run_read
 
@@ -72,7 +71,6 @@ def run() -> NoReturn:
     At once: Python would free modules and compiled programs one by one, half a second for a page.
     What is written is closed or flushed before.
     """
-    keep_memory()
     status = main()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
