@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deepocr_jax import ModeError, apply_deep_ocr, read_stream, streaming
+from deepocr_jax import ModeError, apply_deep_ocr, read_stream
 from deepocr_jax.errors import ImageFormatError, ImageReadError, ParameterValueError
 from deepocr_jax.parameters import Parameters
+from deepocr_jax.reader import streaming
 from deepocr_jax.reader.handle import make_handle
 
 
