@@ -13,13 +13,13 @@ import numpy as np
 
 from deepocr_jax.geometry.boxes import directions, normalize_phi
 
-# How much longer than high a word must be for its axis to tell the angle, as a ratio of the
-# standard deviations of its pixels; and how far it may be from what the direction maps tell:
-# further, and letters are stacked, each of them upright. But only maps that agree on one direction,
-# to this length of its mean, can tell so.
-LONG = 2.0
-MOST_OFF_RAD = np.deg2rad(60)
+# Direction maps are sure of a word where their mean has this length. How much longer than high it
+# must be for its axis to tell the angle better than they do, as a ratio of the standard deviations
+# of its pixels; and how far that may be from what sure maps tell: further, and letters are stacked,
+# each of them upright.
 SURE = 0.9
+LONG, LONG_UNSURE = 3.0, 2.0
+MOST_OFF_RAD = np.deg2rad(60)
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,8 @@ def _along_axis(
     rows, cols = regions.sums(weight * offset[:, 0] ** 2), regions.sums(weight * offset[:, 1] ** 2)
     both = regions.sums(weight * offset[:, 0] * offset[:, 1])
     spread = np.hypot(cols - rows, 2 * both)
-    is_long = rows + cols + spread > LONG**2 * (rows + cols - spread)
+    least = np.where(sure, LONG, LONG_UNSURE) ** 2
+    is_long = rows + cols + spread > least * (rows + cols - spread)
     axis = -0.5 * np.arctan2(2 * both, cols - rows)
     off = np.mod(phi - axis + np.pi / 2, np.pi) - np.pi / 2
     stacked = sure & (np.abs(off) > MOST_OFF_RAD)
