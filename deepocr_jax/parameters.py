@@ -37,6 +37,7 @@ class Parameters:
     detection_sort_by_line: bool = True
     detection_tiling: bool = False
     detection_tiling_overlap: int = 60
+    detection_straighten: bool = True
     detection_boxes_on_device: bool = False
     detection_batch_size: int = 0
     detection_optimize_for_inference: bool = False
@@ -131,6 +132,7 @@ PARSERS: dict[str, Parser] = {
     "detection_sort_by_line": boolean,
     "detection_tiling": boolean,
     "detection_tiling_overlap": number(0, 4096, integer=True),
+    "detection_straighten": boolean,
     "detection_boxes_on_device": boolean,
     "detection_batch_size": number(1, 4096, integer=True),
     "detection_optimize_for_inference": boolean,

@@ -14,7 +14,7 @@ from timing import milliseconds, spread
 import deepocr_jax as ocr
 from deepocr_jax.cli.read import find_images
 from deepocr_jax.infer.compiled import PREPARED_EVENT
-from deepocr_jax.infer.detector import detect
+from deepocr_jax.infer.detector import search
 from deepocr_jax.infer.lines import crop_line, read_lines, set_upright
 from deepocr_jax.infer.pipeline import Networks, PageSettings, make_lines, page_words
 from deepocr_jax.infer.recognizer import make_groups, run_group
@@ -34,7 +34,7 @@ def measure_stages(
     assert detector is not None and recognizer is not None and classifier is not None
     stages: list[dict[str, Any]] = []
     with ThreadPoolExecutor(WORKERS) as pool:
-        found = detect(images, detector, how.detection, pool)
+        found = search(images, detector, how.detection, pool)
         canvases = [x.canvas for x in found]
         batch = detection_batch_size(how.detection.batch_size, detector.platform)
 

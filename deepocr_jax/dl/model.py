@@ -13,7 +13,7 @@ from deepocr_jax.dl.training_parameters import DETECTION_TRAINING, TrainingParam
 from deepocr_jax.errors import ModelFileError, ParameterValueError
 from deepocr_jax.image import as_rgb
 from deepocr_jax.infer.compiled import keep_programs
-from deepocr_jax.infer.detector import DetectionSettings, detect, make_detector_net
+from deepocr_jax.infer.detector import DetectionSettings, make_detector_net, search
 from deepocr_jax.infer.pipeline import RecognitionSettings, read_word_images
 from deepocr_jax.infer.programs import resolve_devices
 from deepocr_jax.infer.recognizer import Reading, least_confidence, make_recognizer_net
@@ -170,7 +170,7 @@ def _recognize(images: list[np.ndarray], model: DLModel) -> list[DLResult]:
 def _detect(images: list[np.ndarray], model: DLModel) -> list[DLResult]:
     net = make_detector_net(model.checkpoint, resolve_devices(model.training.device))
     results: list[DLResult] = []
-    for found in detect(images, net, DetectionSettings()):
+    for found in search(images, net, DetectionSettings()):
         results.append({"score_maps": found.score_maps, "words": box_keys(found.boxes)})
     return results
 

@@ -62,6 +62,7 @@ class DetectionSettings:
         height, width: Of the canvas.
         tiling, tiling_overlap: Whether a larger image is cut into canvases, and what they share.
         batch_size: Canvases a batch; 0: chosen for the device.
+        straighten: Whether images whose text lies at an angle are searched as they lie upright.
         boxes_on_device: Whether boxes of regions are formed on the device rather than on the host,
             which forms those of tiled images in any case.
         regions: Thresholds of detectors with a text probability.
@@ -73,6 +74,7 @@ class DetectionSettings:
     tiling: bool = False
     tiling_overlap: int = 60
     batch_size: int = 0
+    straighten: bool = True
     boxes_on_device: bool = False
     regions: RegionParams = RegionParams()
     words: ScoreMapParams = ScoreMapParams()
@@ -91,6 +93,7 @@ class Detection:
         boxes: [n, 5] regions or words in image coordinates.
         box_scores: [n] mean text probability, or best character score.
         are_words: Whether the boxes are words with their directions of reading.
+        axis: Along which the text of an image lies that was straightened; else None.
     """
 
     canvas: np.ndarray
@@ -101,6 +104,7 @@ class Detection:
     boxes: np.ndarray
     box_scores: np.ndarray
     are_words: bool
+    axis: float | None = None
 
 
 def make_detector_net(
@@ -125,13 +129,13 @@ def _maps(
     return to_score_maps(found) if kind == SCORE_MAP_KIND else found[..., None]
 
 
-def detect(
+def search(
     images: Sequence[np.ndarray],
     net: DetectorNet,
     settings: DetectionSettings,
     pool: ThreadPoolExecutor | None = None,
 ) -> list[Detection]:
-    """Finds the text of images.
+    """Finds the text of images as they lie.
 
     Args:
         images: [h, w, 3] uint8 RGB each.
@@ -143,14 +147,7 @@ def detect(
         One detection an image, independent of the other images.
     """
     run = pool.map if pool else map
-
-    def lay_out(image: np.ndarray) -> Layout:
-        limit = (settings.height, settings.width)
-        if settings.tiling:
-            return lay_out_tiled(image, limit, settings.tiling_overlap, net.stride)
-        return lay_out_scaled(image, limit)
-
-    layouts = list(run(lay_out, images))
+    layouts = list(run(functools.partial(lay_out, net=net, settings=settings), images))
     tiles = [tile for layout in layouts for tile in cut_tiles(layout)]
     size = detection_batch_size(settings.batch_size, net.platform)
     of_tiles = iter(run_tiles(tiles, net.replicas, size, pool))
@@ -165,6 +162,14 @@ def detect(
     return list(run(finish, range(len(images))))
 
 
+def lay_out(image: np.ndarray, net: DetectorNet, settings: DetectionSettings) -> Layout:
+    """How an image is shown to a detector."""
+    limit = (settings.height, settings.width)
+    if settings.tiling:
+        return lay_out_tiled(image, limit, settings.tiling_overlap, net.stride)
+    return lay_out_scaled(image, limit)
+
+
 def _detection(
     image: np.ndarray,
     layout: Layout,
@@ -177,9 +182,7 @@ def _detection(
     else:
         boxes, box_scores = _find_regions(maps[..., 0], net, settings)
     boxes = scale_boxes(boxes, net.stride / layout.row_factor, net.stride / layout.col_factor)
-    # A box whose centre is in the padding is none of the image.
-    row, col = boxes[:, 0], boxes[:, 1]
-    inside = (row >= 0) & (row <= image.shape[0] - 1) & (col >= 0) & (col <= image.shape[1] - 1)
+    inside = inside_image(boxes, image)
     return Detection(
         layout.canvas,
         maps,
@@ -190,6 +193,12 @@ def _detection(
         box_scores[inside],
         net.finds_words,
     )
+
+
+def inside_image(boxes: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Which boxes are the image's: [n] bool; those with their centre in the padding are not."""
+    row, col = boxes[:, 0], boxes[:, 1]
+    return (row >= 0) & (row <= image.shape[0] - 1) & (col >= 0) & (col <= image.shape[1] - 1)
 
 
 def _find_regions(

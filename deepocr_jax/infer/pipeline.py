@@ -11,7 +11,7 @@ import numpy as np
 
 from deepocr_jax.data.word_crops import scale_crop
 from deepocr_jax.geometry.boxes import directions, sub_boxes
-from deepocr_jax.infer.detector import Detection, DetectionSettings, DetectorNet, detect
+from deepocr_jax.infer.detector import Detection, DetectionSettings, DetectorNet
 from deepocr_jax.infer.lines import (
     Line,
     RecognitionSettings,
@@ -27,6 +27,7 @@ from deepocr_jax.infer.recognizer import (
     read_crops,
 )
 from deepocr_jax.infer.stages import work_ahead
+from deepocr_jax.infer.straightening import detect
 from deepocr_jax.postprocess.ink import align_crop
 from deepocr_jax.postprocess.line_directions import agree_on_directions, direct_boxes
 from deepocr_jax.postprocess.reading_order import order_regions
@@ -133,7 +134,7 @@ def _read_pack(
     pool: ThreadPoolExecutor,
 ) -> list[Page]:
     assert nets.detector is not None
-    found = detect(images, nets.detector, settings.detection, pool)
+    found = detect(images, nets.detector, settings.detection, pool, settings.orientation_rad)
     read = nets.recognizer is not None
     by_page = [make_lines(i, x, settings, read) for i, x in enumerate(found)]
     lines = [line for of_page in by_page for line in of_page]
@@ -157,7 +158,7 @@ def make_lines(page: int, found: Detection, settings: PageSettings, read: bool) 
     if settings.orientation_rad is not None:
         boxes = direct_boxes(boxes, settings.orientation_rad)
     elif not found.are_words:
-        boxes = agree_on_directions(boxes)
+        boxes = agree_on_directions(boxes, found.axis)
     if found.are_words and read:
         return [Line(page, x.box, boxes[x.members]) for x in join_words(boxes, settings.join)]
     return [Line(page, box) for box in boxes]

@@ -33,6 +33,7 @@ CHANGES = {
     "detection_tiling": True,
     "detection_tiling_overlap": 10,
     "detection_boxes_on_device": True,
+    "detection_straighten": False,
     "recognition_batch_size": 2,
     "recognition_image_width": 96,
     "recognition_num_char_candidates": 2,

@@ -67,12 +67,14 @@ def turned(page: Drawn, quarters: int) -> Drawn:
 
 
 def knowing(handle, page: Drawn):
-    """A handle whose detector gives the maps of a page, whatever it is shown."""
+    """A handle whose detector gives the maps of a page as it lies, whatever it is shown."""
     maps = np.asarray(make_targets(page).maps)
     net = handle.state.nets.detector
     net = DetectorNet(net.platform, (lambda batch: maps,), net.finder, finds_words=True)
     state = replace(handle.state, nets=replace(handle.state.nets, detector=net))
-    return deepocr_jax.DeepOCR(state)
+    knows = deepocr_jax.DeepOCR(state)
+    set_deep_ocr_param(knows, "detection_straighten", False)
+    return knows
 
 
 @pytest.mark.pretrained

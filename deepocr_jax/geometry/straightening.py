@@ -1,0 +1,66 @@
+"""Images whose text lies at an angle, turned so that it lies along their rows, and back again."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from deepocr_jax.geometry.boxes import normalize_phi
+
+# Neighbouring pixels that differ by more gray levels show something; plain corners do not.
+CONTENT_LEVELS = 8
+MARGIN_PX = 4
+
+
+@dataclass(frozen=True)
+class Straightened:
+    """A turned image.
+
+    Attributes:
+        image: [h', w', 3] uint8 at the scale of the image [h, w, 3] that it was made from, as large
+            as what is seen in that.
+        axis: Direction in that image, in radians, that reads along the rows here.
+        matrix: [2, 3] from (x, y) in that image to (x, y) here.
+    """
+
+    image: np.ndarray
+    axis: float
+    matrix: np.ndarray
+
+    @property
+    def to_original(self) -> np.ndarray:
+        """[2, 3] from (x, y) here to (x, y) in the image that this was made from."""
+        return cv2.invertAffineTransform(self.matrix)
+
+
+def straighten(image: np.ndarray, axis: float) -> Straightened:
+    """An image [h, w, 3] uint8 turned by an axis, its plain corners cut away."""
+    cos, sin = np.cos(axis), np.sin(axis)
+    turn = np.array([[cos, -sin], [sin, cos]])
+    places = _content(image) @ turn.T
+    low, high = places.min(axis=0) - MARGIN_PX, places.max(axis=0) + MARGIN_PX
+    matrix = np.column_stack([turn, -low])
+    width, height = (int(side) for side in np.ceil(high - low) + 1)
+    ground = np.median(image[::4, ::4].reshape(-1, 3), axis=0).tolist()
+    turned = cv2.warpAffine(image, matrix, (width, height), borderValue=ground)
+    return Straightened(turned, axis, matrix)
+
+
+def _content(image: np.ndarray) -> np.ndarray:
+    """Corners (x, y) of the hull of what an image shows; those of the image where it is plain."""
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    edges = cv2.morphologyEx(gray, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+    places = cv2.findNonZero((edges > CONTENT_LEVELS).astype(np.uint8))
+    if places is None:
+        height, width = gray.shape
+        return np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)
+    return cv2.convexHull(places)[:, 0].astype(np.float64)
+
+
+def boxes_of_original(boxes: np.ndarray, straightened: Straightened) -> np.ndarray:
+    """Boxes [n, 5] of a straightened image -> the same in the image that it was made from."""
+    back = straightened.to_original
+    moved = boxes.copy()
+    moved[:, 1::-1] = boxes[:, 1::-1] @ back[:, :2].T + back[:, 2]
+    moved[:, 2] = normalize_phi(boxes[:, 2] + straightened.axis)
+    return moved

@@ -1,0 +1,261 @@
+"""Images whose text lies at an angle are searched as they lie upright."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import pytest
+
+from deepocr_jax import apply_deep_ocr, set_deep_ocr_param
+from deepocr_jax.geometry.boxes import boxes_to_quads, normalize_phi
+from deepocr_jax.geometry.straightening import boxes_of_original, straighten
+from deepocr_jax.infer.detector import DetectionSettings, DetectorNet, search
+from deepocr_jax.infer.straightening import detect
+from deepocr_jax.models.score_maps import STRIDE
+from deepocr_jax.postprocess.line_directions import prevailing_axis
+
+GROUND, INK = 230, 20
+SETTINGS = DetectionSettings(height=256, width=256)
+# (x, y, width, height) of bars on a page of PAGE (height, width).
+BARS = ((20, 20, 90, 12), (20, 60, 140, 12), (20, 100, 60, 12))
+PAGE = (140, 200)
+
+
+def page_of(bars=BARS, size=PAGE):
+    image = np.full((*size, 3), GROUND, np.uint8)
+    for x, y, width, height in bars:
+        image[y : y + height, x : x + width] = INK
+    return image
+
+
+def turned_by(image, degrees):
+    """Turned counter-clockwise onto a larger image; and the map [2, 3] of (x, y)."""
+    height, width = image.shape[:2]
+    cos, sin = abs(np.cos(np.deg2rad(degrees))), abs(np.sin(np.deg2rad(degrees)))
+    size = np.rint([width * cos + height * sin, width * sin + height * cos]).astype(int)
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1)
+    matrix[:, 2] += (size - [width, height]) / 2
+    return cv2.warpAffine(image, matrix, size.tolist(), borderValue=(GROUND,) * 3), matrix
+
+
+def places(bars, matrix):
+    """Centres (row, col) of bars on a turned page."""
+    centres = np.array([(x + (w - 1) / 2, y + (h - 1) / 2) for x, y, w, h in bars])
+    return (centres @ matrix[:, :2].T + matrix[:, 2])[:, ::-1]
+
+
+class Dark:
+    """Takes what is dark for text, and counts the canvases that it was shown."""
+
+    def __init__(self, as_words=False):
+        self.canvases, self.as_words = [], as_words
+
+    def __call__(self, batch):
+        self.canvases += list(batch)
+        dark = (batch[..., 0] < 100).astype(np.float32)
+        if not self.as_words:
+            return dark[..., None]
+        dark = dark[:, ::STRIDE, ::STRIDE]
+        return np.stack([dark, dark, np.zeros_like(dark), np.ones_like(dark)], axis=-1)
+
+
+def net_of(seen):
+    return DetectorNet("cpu", (seen,), None, seen.as_words)  # type: ignore[arg-type]
+
+
+def angles_apart(a, b):
+    """Degrees between lines."""
+    return abs((a - b + 90) % 180 - 90)
+
+
+@pytest.mark.parametrize("degrees", [-150, -90, -33, 0, 20, 45, 90, 171, 180])
+def test_a_turned_image_is_straightened(degrees):
+    image, _ = turned_by(page_of(), degrees)
+    straight = straighten(image, np.deg2rad(degrees))
+    dark = np.argwhere(straight.image[..., 0] < 128)
+    rows = np.unique(dark[:, 0])
+    assert np.abs(np.diff(rows) > 1).sum() == len(BARS) - 1, "bars lie along the rows"
+    # Nothing is cut off, and the plain corners are.
+    assert len(dark) == pytest.approx(sum(w * h for _, _, w, h in BARS), rel=0.05)
+    height, width = straight.image.shape[:2]
+    assert height < 120 and width < 170
+
+
+@pytest.mark.parametrize("degrees", [-120, -35, 10, 90, 135])
+def test_boxes_come_back_to_where_they_were(degrees):
+    image, _ = turned_by(page_of(), degrees)
+    straight = straighten(image, np.deg2rad(degrees))
+    rng = np.random.default_rng(0)
+    boxes = rng.uniform([0, 0, -np.pi, 5, 2], [90, 90, np.pi, 30, 9], (20, 5))
+    back = boxes_of_original(boxes, straight)
+    corners = boxes_to_quads(back).reshape(-1, 2)[:, ::-1]
+    seen = corners @ straight.matrix[:, :2].T + straight.matrix[:, 2]
+    np.testing.assert_allclose(seen[:, ::-1], boxes_to_quads(boxes).reshape(-1, 2), atol=1e-6)
+
+
+def test_a_plain_image_is_turned_as_a_whole():
+    straight = straighten(np.full((30, 60, 3), 9, np.uint8), np.pi / 2)
+    height, width = straight.image.shape[:2]
+    assert height >= 60 and width >= 30
+
+
+def boxes_of(*rows):
+    """Boxes of (degrees, half length, half height)."""
+    return np.array([(9.0, 9.0, np.deg2rad(a), long, high) for a, long, high in rows]).reshape(
+        -1, 5
+    )
+
+
+@pytest.mark.parametrize("axis", [0, 14, 30, 89, -89, 90, -45])
+def test_the_axis_is_that_of_most_of_the_text(axis):
+    lines = [(axis + shift, 50, 8) for shift in (-4, 0, 0, 3)] + [(axis + 180, 60, 8)]
+    others = [(axis + 90, 30, 8), (axis + 55, 40, 8), (77, 9, 8)]
+    boxes = boxes_of(*lines, *others)
+    found = np.rad2deg(prevailing_axis(boxes, np.ones(len(boxes))))
+    assert angles_apart(found, axis) < 2
+    assert -90 < found <= 90
+
+
+def test_text_in_all_directions_has_no_axis():
+    boxes = boxes_of(*[(a, 40, 8) for a in range(0, 180, 25)])
+    assert prevailing_axis(boxes, np.ones(len(boxes))) == 0
+
+
+@pytest.mark.parametrize("boxes", [boxes_of(), boxes_of((50, 9, 8), (60, 9, 9))])
+def test_without_clear_directions_there_is_no_axis(boxes):
+    assert prevailing_axis(boxes, np.ones(len(boxes))) == 0
+
+
+def test_boxes_vote_by_their_scores():
+    boxes = boxes_of((0, 50, 8), (70, 60, 8))
+    assert prevailing_axis(boxes, np.array([0.9, 0.1])) == 0
+    assert np.rad2deg(prevailing_axis(boxes, np.array([0.1, 0.9]))) == pytest.approx(70)
+    assert prevailing_axis(boxes, np.zeros(2)) == 0
+
+
+# The score maps of `Dark` are sure of 0 degrees, and 90 is no slant of that.
+@pytest.mark.parametrize(
+    ("degrees", "as_words"),
+    [*((d, False) for d in (-60, -20, 25, 60, 90, 130)), *((d, True) for d in (-60, 25, 60, 130))],
+)
+def test_turned_text_is_found_where_it_lies(degrees, as_words):
+    image, matrix = turned_by(page_of(), degrees)
+    seen = Dark(as_words)
+    (found,) = detect([image], net_of(seen), SETTINGS)
+    assert len(seen.canvases) == 2
+    assert len(found.boxes) == len(BARS)
+    for place, (_, _, width, _) in zip(places(BARS, matrix), BARS, strict=True):
+        box = found.boxes[np.argmin(np.abs(found.boxes[:, :2] - place).sum(axis=1))]
+        np.testing.assert_allclose(box[:2], place, atol=2)
+        assert angles_apart(np.rad2deg(box[2]), degrees) < 2
+        assert box[3] > width / 2 - 4
+    assert found.axis is not None and angles_apart(np.rad2deg(found.axis), degrees) < 2
+    # On the last canvas the bars lay along the rows.
+    rows = np.unique(np.argwhere(seen.canvases[-1][..., 0] < 100)[:, 0])
+    assert (np.diff(rows) > 1).sum() == len(BARS) - 1
+
+
+@pytest.mark.parametrize("as_words", [False, True])
+def test_maps_and_canvas_are_those_of_the_image_as_it_lies(as_words):
+    image, _ = turned_by(page_of(), 60)
+    net = net_of(Dark(as_words))
+    (found,), (plain,) = detect([image], net, SETTINGS), search([image], net, SETTINGS)
+    np.testing.assert_array_equal(found.canvas, plain.canvas)
+    assert found.score_maps.shape == plain.score_maps.shape
+    assert (found.row_factor, found.col_factor) == (plain.row_factor, plain.col_factor)
+    text, expected = found.score_maps[..., 0] > 0.5, plain.score_maps[..., 0] > 0.5
+    assert (text & expected).sum() / (text | expected).sum() > 0.8
+    if as_words:
+        sure = found.score_maps[..., 0] > 0.99
+        axis = found.axis
+        np.testing.assert_allclose(found.score_maps[sure][:, 2], np.sin(axis), atol=1e-3)
+        np.testing.assert_allclose(found.score_maps[sure][:, 3], np.cos(axis), atol=1e-3)
+
+
+@pytest.mark.parametrize("degrees", [-12, 0, 12])
+def test_text_about_upright_is_searched_once(degrees):
+    image, _ = turned_by(page_of(), degrees)
+    seen = Dark()
+    (found,) = detect([image], net_of(seen), SETTINGS)
+    assert len(seen.canvases) == 1 and found.axis is None and len(found.boxes) == len(BARS)
+
+
+def test_turned_text_is_searched_once_where_it_shall_not_be_straightened():
+    image, _ = turned_by(page_of(), 60)
+    seen = Dark()
+    (found,) = detect([image], net_of(seen), DetectionSettings(256, 256, straighten=False))
+    assert len(seen.canvases) == 1 and found.axis is None and len(found.boxes) == len(BARS)
+
+
+@pytest.mark.parametrize(("degrees", "axis"), [(60, 60), (-120, -120), (60, -120), (180, None)])
+def test_a_known_direction_needs_no_first_look(degrees, axis):
+    image, _ = turned_by(page_of(), degrees)
+    seen = Dark()
+    known = np.deg2rad(degrees if axis is None else axis)
+    (found,) = detect([image], net_of(seen), SETTINGS, None, known)
+    assert len(seen.canvases) == 1 and len(found.boxes) == len(BARS)
+    assert found.axis == (None if axis is None else known)
+
+
+def test_lines_across_that_were_short_words_are_looked_at_once_more():
+    """What looks like a line as an image lies may be words below each other."""
+    first = page_of(((40, 20, 20, 110),))
+
+    class Column(Dark):
+        def __call__(self, batch):
+            maps = super().__call__(batch)
+            if len(self.canvases) == 2:  # Now it sees words, which lie along the columns.
+                maps[:] = 0
+                for row in (40, 90, 140):
+                    maps[:, 20:240, row : row + 25] = 1
+            return maps
+
+    seen = Column()
+    (found,) = detect([first], net_of(seen), SETTINGS)
+    assert len(seen.canvases) == 3
+    assert found.axis is not None and abs(np.sin(found.axis)) < 0.1
+
+
+def test_images_of_a_batch_do_not_matter_to_each_other():
+    images = [turned_by(page_of(), degrees)[0] for degrees in (0, 60, 5, 90)]
+    images.append(np.full((50, 60, 3), GROUND, np.uint8))
+    seen = Dark()
+    with ThreadPoolExecutor(2) as pool:
+        together = detect(images, net_of(seen), SETTINGS, pool)
+    assert len(seen.canvases) == 5 + 2
+    for image, found in zip(images, together, strict=True):
+        (alone,) = detect([image], net_of(Dark()), SETTINGS)
+        np.testing.assert_array_equal(found.boxes, alone.boxes)
+        np.testing.assert_array_equal(found.score_maps, alone.score_maps)
+    assert detect([], net_of(seen), SETTINGS) == []
+
+
+def test_tiles_of_a_turned_image():
+    bars = [(30, 30 + 60 * k, 420, 14) for k in range(6)]
+    image, matrix = turned_by(page_of(bars, (420, 500)), 50)
+    tiled = DetectionSettings(height=256, width=256, tiling=True)
+    (found,) = detect([image], net_of(Dark()), tiled)
+    assert found.canvas.shape == image.shape and found.score_maps.shape[:2] == image.shape[:2]
+    assert len(found.boxes) == len(bars)
+    for place in places(bars, matrix):
+        assert np.abs(found.boxes[:, :2] - place).sum(axis=1).min() < 3
+
+
+@pytest.mark.parametrize("degrees", [60, 105, -70])
+def test_the_sample_reads_as_upright(handle, sample, sample_words, degrees):
+    image, _ = turned_by(sample, degrees)
+    read = apply_deep_ocr(image, handle)["words"]
+    phi = np.rad2deg(normalize_phi(read["phi"]))
+    assert sum(angles_apart(p, degrees) < 5 for p in phi) >= 0.9 * len(phi)
+    missing = [word for word in sample_words if word not in set(read["word"])]
+    assert len(missing) <= 0.05 * len(sample_words), missing
+
+
+def test_straightening_can_be_switched_off(handle, sample):
+    image, _ = turned_by(sample, 60)
+    set_deep_ocr_param(handle, "detection_straighten", False)
+    maps = apply_deep_ocr(image, handle, "detection")["score_maps"]
+    set_deep_ocr_param(handle, "detection_straighten", True)
+    assert not np.array_equal(maps, apply_deep_ocr(image, handle, "detection")["score_maps"])
