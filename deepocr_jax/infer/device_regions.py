@@ -1,8 +1,8 @@
 """Text probability map -> rotated boxes on the device, as `postprocess.db_regions` on the host.
 
-Components by hooking and pointer jumping (Shiloach and Vishkin, J. Algorithms 3, 1982); a box lies
-along the principal axis of its component's pixels, or along the image's axes where that box is
-smaller. Unlike contours, components have no holes, so a frame's inside is no region.
+Components by hooking and pointer jumping (Shiloach and Vishkin, J. Algorithms 3, 1982); a box is
+the smallest of rectangles in many directions around its component. Unlike contours, components have
+no holes, so the inside of a frame is no region.
 """
 
 from typing import Any, NamedTuple
@@ -17,6 +17,10 @@ from deepocr_jax.infer.programs import Device
 from deepocr_jax.postprocess.db_regions import RegionParams
 
 MAX_COMPONENTS = 4096
+# The ends of the components' rows, which lie on their hulls.
+MAX_ENDS = 32768
+# Directions that are tried around the best so far, in degrees: so many to each side, so far apart.
+COARSE, FINER = (15, 3.0), ((6, 0.5), (5, 0.1), (5, 0.02), (5, 0.004))
 # The extent of numbers that no component has.
 _FAR = 1e9
 
@@ -29,12 +33,14 @@ class Regions(NamedTuple):
         scores: [MAX_COMPONENTS] mean probability.
         kept: [MAX_COMPONENTS] whether this is a region.
         components: How many components there were; beyond `MAX_COMPONENTS` some are lost.
+        ends: How many ends of rows there were; beyond `MAX_ENDS` some are lost.
     """
 
     boxes: jax.Array
     scores: jax.Array
     kept: jax.Array
     components: jax.Array
+    ends: jax.Array
 
 
 def make_region_finder(device: Device) -> Program:
@@ -53,13 +59,12 @@ def find_regions_on_device(
         finder: Of `make_region_finder`.
 
     Returns:
-        None where there are more components than the program has room for: then the host has to
-        find them.
+        None where there is more than the program has room for: then the host has to find them.
     """
     limits = [params.min_pixel_score, params.min_region_score]
     limits += [params.unclip_ratio, params.min_side_px]
     found = jax.device_get(finder(scores, np.array(limits, np.float32)))
-    if found.components > MAX_COMPONENTS:
+    if found.components > MAX_COMPONENTS or found.ends > MAX_ENDS:
         return None
     kept = np.flatnonzero(found.kept)
     if len(kept) > params.max_regions:
@@ -75,8 +80,10 @@ def _regions(_: Any, scores: jax.Array, limits: jax.Array) -> Regions:
     text = text | _shifted(text, 1, 0)
     text = text | _shifted(text, 0, 1)
     numbers, count = _number_components(connected_components(text), text)
-    size, boxes = _boxes(numbers, text)
+    size = jnp.maximum(_sums(text.astype(jnp.float32), numbers), 1.0)
     score = _sums(jnp.where(text, scores, 0.0), numbers) / size
+    points, owners, ends = _row_ends(numbers, text)
+    boxes = _directed(_smallest_rectangles(points, owners))
     sides = 2 * boxes[:, 3:].min(axis=1)
     area, around = 4 * boxes[:, 3] * boxes[:, 4], 4 * (boxes[:, 3] + boxes[:, 4])
     grow = area * unclip_ratio / jnp.maximum(around, 1e-6)
@@ -84,7 +91,7 @@ def _regions(_: Any, scores: jax.Array, limits: jax.Array) -> Regions:
     kept &= (score >= min_region) & (sides + 2 * grow >= min_side + 2)
     boxes = boxes.at[:, 3:].add(grow[:, None])
     # The dilation moved the centres by half a pixel.
-    return Regions(boxes.at[:, :2].add(-0.5), score, kept, count)
+    return Regions(boxes.at[:, :2].add(-0.5), score, kept, count, ends)
 
 
 def _shifted(mask: jax.Array, rows: int, cols: int) -> jax.Array:
@@ -133,37 +140,58 @@ def _sums(values: jax.Array, numbers: jax.Array) -> jax.Array:
     return jax.ops.segment_sum(values.ravel(), numbers, MAX_COMPONENTS + 1)[:-1]
 
 
-def _boxes(numbers: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Pixels and box of each component: [MAX_COMPONENTS], [MAX_COMPONENTS, 5]."""
-    rows, cols = (lax.broadcasted_iota(jnp.float32, mask.shape, axis).ravel() for axis in range(2))
-    size = jnp.maximum(_sums(mask.astype(jnp.float32), numbers), 1.0)
-    mean_row, mean_col = _sums(rows, numbers) / size, _sums(cols, numbers) / size
-    ends = jnp.append(mean_row, 0.0), jnp.append(mean_col, 0.0)
-    y, x = rows - ends[0][numbers], cols - ends[1][numbers]
-    xx, yy, xy = (_sums(v, numbers) for v in (x * x, y * y, x * y))
-    axis = jnp.arctan2(2 * xy, xx - yy) / 2  # clockwise, as rows grow downwards
-    along = _rectangle(axis, y, x, numbers)
-    upright = _rectangle(jnp.zeros_like(axis), y, x, numbers)
-    smaller = (upright[:, 3] * upright[:, 4] <= along[:, 3] * along[:, 4])[:, None]
-    boxes = _directed(jnp.where(smaller, upright, along))
-    centre = jnp.stack([mean_row, mean_col], axis=1) + boxes[:, :2]
-    return size, jnp.concatenate([centre, boxes[:, 2:]], axis=1)
+def _row_ends(numbers: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """First and last pixels of the mask's runs: places (x, y), components, and their count."""
+    height, width = mask.shape
+    padded = jnp.pad(mask, ((0, 0), (1, 1)))
+    is_end = mask & ~(padded[:, :-2] & padded[:, 2:])
+    (at,) = jnp.nonzero(is_end.ravel(), size=MAX_ENDS, fill_value=height * width)
+    points = jnp.stack([at % width, at // width], axis=1).astype(jnp.float32)
+    return points, jnp.append(numbers, MAX_COMPONENTS)[at], is_end.sum()
 
 
-def _rectangle(axis: jax.Array, y: jax.Array, x: jax.Array, numbers: jax.Array) -> jax.Array:
-    """The rectangle along an axis around each component: [n, 5], its centre from the mean on."""
+def _smallest_rectangles(points: jax.Array, owners: jax.Array) -> jax.Array:
+    """The smallest rectangle around each component's points: [MAX_COMPONENTS, 5].
+
+    The first side lies along the third entry, in [-pi / 2, pi / 2] and beyond it by less than the
+    finer steps.
+    """
+    axis = jnp.zeros(MAX_COMPONENTS + 1)
+    for count, degrees in (COARSE, *FINER):
+        # Rectangles have the same sides after a quarter turn.
+        shifts = jnp.deg2rad(degrees) * jnp.arange(-count, count + 1)
+        low, high = _extents(points, owners, axis, shifts)
+        areas = jnp.prod(high - low, axis=-1)
+        axis = axis + shifts[jnp.argmin(areas, axis=1)]
+    low, high = (x[:, 0] for x in _extents(points, owners, axis, jnp.zeros(1)))
+    (x, y), (half1, half2) = ((low + high) / 2).T, ((high - low) / 2).T
     cos, sin = jnp.cos(axis), jnp.sin(axis)
-    c, s = (jnp.append(v, 0.0)[numbers] for v in (cos, sin))
-    centre, half = [], []
-    for place in (x * c + y * s, y * c - x * s):
-        low = -jax.ops.segment_max(-place, numbers, MAX_COMPONENTS + 1)[:-1]
-        high = jax.ops.segment_max(place, numbers, MAX_COMPONENTS + 1)[:-1]
-        low, high = jnp.clip(low, -_FAR, _FAR), jnp.clip(high, -_FAR, _FAR)  # empty ones
-        centre.append((low + high) / 2)
-        half.append((high - low) / 2)
-    row = centre[0] * sin + centre[1] * cos
-    col = centre[0] * cos - centre[1] * sin
-    return jnp.stack([row, col, -axis, *half], axis=1)
+    row, col = x * sin + y * cos, x * cos - y * sin
+    return jnp.stack([row, col, -axis, half1, half2], axis=1)[:-1]
+
+
+def _extents(
+    points: jax.Array, owners: jax.Array, axis: jax.Array, shifts: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Least and greatest places of the components' points along directions and across them.
+
+    Args:
+        points: [p, 2] (x, y).
+        owners: [p] their components.
+        axis: [c] a direction of each component, clockwise, as rows grow downwards.
+        shifts: [k] added to it.
+
+    Returns:
+        [c, k, 2] each; 0 for components without points.
+    """
+    angles = axis[owners][:, None] + shifts
+    cos, sin = jnp.cos(angles), jnp.sin(angles)
+    x, y = points[:, :1], points[:, 1:]
+    places = jnp.stack([x * cos + y * sin, y * cos - x * sin], axis=-1)
+    both = jnp.concatenate([places, -places], axis=-1)
+    greatest = jax.ops.segment_max(both, owners, MAX_COMPONENTS + 1)
+    greatest = jnp.where(jnp.abs(greatest) < _FAR, greatest, 0.0)
+    return -greatest[..., 2:], greatest[..., :2]
 
 
 def _directed(boxes: jax.Array) -> jax.Array:
