@@ -14,14 +14,16 @@ from typing import Any
 import jax
 import numpy as np
 
+from deepocr_jax.checkpoint import write_checkpoint
 from deepocr_jax.data.faults import find_faults, stop_or_drop
 from deepocr_jax.data.ocr_datasets import read_dl_dataset_ocr_detection
 from deepocr_jax.data.page_crops import PageCropOptions, PageCrops
 from deepocr_jax.data.splits import check_splits, split_dl_dataset
 from deepocr_jax.dl.evaluation import evaluate_dl_model
-from deepocr_jax.dl.model import DLModel, load_model, read_dl_model
+from deepocr_jax.dl.model import DLModel, load_model
 from deepocr_jax.errors import ParameterValueError
 from deepocr_jax.infer.programs import compiler_options, enable_compilation_cache
+from deepocr_jax.recipes.calibration import calibrate
 from deepocr_jax.train.learners import needs_characters, page_learner
 from deepocr_jax.train.loop import Outcome, train
 from deepocr_jax.train.optimizer import OptimizerOptions
@@ -57,6 +59,8 @@ class DetectorFinetuneConfig:
         warmup_steps: Steps over which it rises.
         weight_decay: Of kernels, apart from the gradient.
         average_decay: Of the moving average of the parameters, which is what is kept.
+        calibration_pages: Pages learned from by which its scores are fitted to the thresholds of
+            reading, see `recipes.calibration`; 0: they stay as learned.
         frozen: Beginnings of the paths of parameters that stay.
         precision: "float32" or "bfloat16".
         seed: Of splits, parts and pages.
@@ -77,6 +81,7 @@ class DetectorFinetuneConfig:
     warmup_steps: int = 20
     weight_decay: float = 1e-4
     average_decay: float = 0.98
+    calibration_pages: int = 20
     frozen: tuple[str, ...] = ()
     precision: str = "float32"
     seed: int = 42
@@ -152,7 +157,12 @@ def finetune_detector(
     if not outcome.finished:
         return None
     best = folder / "best"
-    after = _figures(dataset, read_dl_model(best))
+    learned = load_model(best, "ocr_detection")
+    if config.calibration_pages:
+        learned = calibrate(learned, dataset, config.calibration_pages)
+        if jax.process_index() == 0:
+            write_checkpoint(best, learned)
+    after = _figures(dataset, DLModel(learned))
     return _write_report(folder, before, after, outcome)
 
 
