@@ -10,6 +10,8 @@ from deepocr_jax.geometry.boxes import normalize_phi
 # Neighbouring pixels that differ by more gray levels show something; plain corners do not.
 CONTENT_LEVELS = 8
 MARGIN_PX = 4
+# The colour of what is beyond the image is the median of about so many of its rows.
+GROUND_SAMPLES = 200
 
 
 @dataclass(frozen=True)
@@ -41,20 +43,24 @@ def straighten(image: np.ndarray, axis: float) -> Straightened:
     low, high = places.min(axis=0) - MARGIN_PX, places.max(axis=0) + MARGIN_PX
     matrix = np.column_stack([turn, -low])
     width, height = (int(side) for side in np.ceil(high - low) + 1)
-    ground = np.median(image[::4, ::4].reshape(-1, 3), axis=0).tolist()
+    step = max(1, min(image.shape[:2]) // GROUND_SAMPLES)
+    ground = np.median(image[::step, ::step].reshape(-1, 3), axis=0).tolist()
     turned = cv2.warpAffine(image, matrix, (width, height), borderValue=ground)
     return Straightened(turned, axis, matrix)
 
 
 def _content(image: np.ndarray) -> np.ndarray:
-    """Corners (x, y) of the hull of what an image shows; those of the image where it is plain."""
+    """Places (x, y) around what an image shows; the corners of the image where it is plain."""
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     edges = cv2.morphologyEx(gray, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    places = cv2.findNonZero((edges > CONTENT_LEVELS).astype(np.uint8))
-    if places is None:
-        height, width = gray.shape
+    shows = edges > CONTENT_LEVELS
+    height, width = shows.shape
+    rows = np.flatnonzero(shows.any(axis=1))
+    if not len(rows):
         return np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)
-    return cv2.convexHull(places)[:, 0].astype(np.float64)
+    # The first and last of each row; all others lie between them.
+    first, last = shows[rows].argmax(axis=1), width - 1 - shows[rows, ::-1].argmax(axis=1)
+    return np.column_stack([np.append(first, last), np.tile(rows, 2)]).astype(np.float64)
 
 
 def boxes_of_original(boxes: np.ndarray, straightened: Straightened) -> np.ndarray:
