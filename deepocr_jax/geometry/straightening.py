@@ -29,11 +29,6 @@ class Straightened:
     axis: float
     matrix: np.ndarray
 
-    @property
-    def to_original(self) -> np.ndarray:
-        """[2, 3] from (x, y) here to (x, y) in the image that this was made from."""
-        return cv2.invertAffineTransform(self.matrix)
-
 
 def straighten(image: np.ndarray, axis: float) -> Straightened:
     """An image [h, w, 3] uint8 turned by an axis, its plain corners cut away."""
@@ -65,7 +60,7 @@ def _content(image: np.ndarray) -> np.ndarray:
 
 def boxes_of_original(boxes: np.ndarray, straightened: Straightened) -> np.ndarray:
     """Boxes [n, 5] of a straightened image -> the same in the image that it was made from."""
-    back = straightened.to_original
+    back = cv2.invertAffineTransform(straightened.matrix)
     moved = boxes.copy()
     moved[:, 1::-1] = boxes[:, 1::-1] @ back[:, :2].T + back[:, 2]
     moved[:, 2] = normalize_phi(boxes[:, 2] + straightened.axis)

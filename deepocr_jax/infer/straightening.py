@@ -4,7 +4,7 @@ Detectors know text along the rows best. What one finds in a turned image tells 
 turned, so such an image is searched once more as it would lie upright; others are searched once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -38,46 +38,35 @@ def detect(
     pool: ThreadPoolExecutor | None = None,
     orientation_rad: float | None = None,
 ) -> list[Detection]:
-    """Finds the text of images.
+    """Finds the text of images; see `detector.search`, which finds it as it lies.
 
     Args:
-        images: [h, w, 3] uint8 RGB each.
-        net: The detector.
-        settings: Canvas and thresholds.
-        pool: Works on several images side by side, if given.
+        images: As there.
+        net: As there.
+        settings: As there.
+        pool: As there.
         orientation_rad: Reading direction, if it is known; None: found out.
-
-    Returns:
-        One detection an image, independent of the other images.
     """
-    if not settings.straighten:
+    known = orientation_rad is not None
+    if not settings.straighten or (known and _is_upright(orientation_rad)):
         return search(images, net, settings, pool)
-    if orientation_rad is not None:
-        if _is_upright(orientation_rad):
-            return search(images, net, settings, pool)
-        axes = [orientation_rad] * len(images)
-        return _search_straightened(images, axes, net, settings, pool)
+    if known:
+        return _search_straightened(images, [orientation_rad] * len(images), net, settings, pool)
     found = search(images, net, settings, pool)
-    turned, axes = _turned(list(range(len(images))), found)
+    turned = _turned(dict(enumerate(found)))
     for _ in range(MOST_TURNS):
         some = [images[i] for i in turned]
-        again = _search_straightened(some, axes, net, settings, pool)
+        again = _search_straightened(some, list(turned.values()), net, settings, pool)
         for i, detection in zip(turned, again, strict=True):
             found[i] = detection
-        turned, axes = _turned(turned, again)
+        turned = _turned({i: found[i] for i in turned})
     return found
 
 
-def _turned(numbers: list[int], found: Sequence[Detection]) -> tuple[list[int], list[float]]:
-    """Those of some numbered images that do not lie upright as they were searched; their axes."""
-    axes = [prevailing_axis(x.boxes, x.box_scores) for x in found]
-    seen_at = [x.axis or 0.0 for x in found]
-    turned = [
-        k
-        for k, (axis, seen) in enumerate(zip(axes, seen_at, strict=True))
-        if not _is_upright(axis - seen)
-    ]
-    return [numbers[k] for k in turned], [axes[k] for k in turned]
+def _turned(found: Mapping[int, Detection]) -> dict[int, float]:
+    """The axes of those of some numbered images that do not lie upright as they were searched."""
+    axes = {i: prevailing_axis(x.boxes, x.box_scores) for i, x in found.items()}
+    return {i: axis for i, axis in axes.items() if not _is_upright(axis - (found[i].axis or 0.0))}
 
 
 def _is_upright(axis: float) -> bool:
