@@ -53,7 +53,7 @@ def measure_stages(
         crops = [crop_line(x, images, how.recognition.max_width) for x in ready]
         read(ready)
         width = how.recognition.max_width
-        groups = make_groups(crops, width, recognizer.platform, how.recognition.batch_size)
+        groups = make_groups(crops, recognizer, width, how.recognition.batch_size)
 
         def networks() -> None:
             run = lambda n: run_group(crops, recognizer, groups[n], n)  # noqa: E731

@@ -1,7 +1,8 @@
-"""Trains a recognizer after a configuration.
+"""Trains a recognizer after a configuration: on labelled crops, or on rendered text.
 
     python tools/train.py --config configs/finetune_recognition.py \
         --config.dataset=PATH/dl_dataset.json --workdir=DIR
+    python tools/train.py --config configs/latin_recognition.py --workdir=DIR
 
 `--config.NAME=VALUE` changes a field of the configuration. The best model ends in DIR/best, which
 set_deep_ocr_param(handle, "recognition_model", "DIR/best") takes. A run that was cut off goes on
@@ -40,21 +41,28 @@ def main() -> int:
                 arguments.coordinator, arguments.processes, arguments.process
             )
         from deepocr_jax.recipes.finetuning import finetune
+        from deepocr_jax.recipes.recognizer_training import (
+            RecognizerTrainingConfig,
+            train_recognizer,
+        )
 
-        report = finetune(config, arguments.workdir)
+        if isinstance(config, RecognizerTrainingConfig):
+            outcome = train_recognizer(config, arguments.workdir)
+            finished, told = outcome.finished, f"best: {outcome.history.best}"
+        else:
+            report = finetune(config, arguments.workdir)
+            finished, told = report is not None, "" if report is None else report.text
     except DeepOCRError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
         print(f'error: {error}; run: pip install "deepocr_jax[train]"', file=sys.stderr)
         return 2
-    if report is None:
+    if not finished:
         print("stopped; the same command goes on", file=sys.stderr)
         return TERMINATED
-    print(report.text)
-    print(
-        f'\nmodel: {report.best}\nset_deep_ocr_param(handle, "recognition_model", "{report.best}")'
-    )
+    best = f"{arguments.workdir}/best"
+    print(f'{told}\n\nmodel: {best}\nset_deep_ocr_param(handle, "recognition_model", "{best}")')
     return 0
 
 

@@ -20,6 +20,9 @@ from deepocr_jax.types import IntArray
 BUCKETS = (160, 224, 320, 448, 640, 960, 1280, 2048)
 """Widths of the canvases, in pixels; each is a compiled program, so there are few."""
 
+NARROW_BUCKETS = (64, 96, 128)
+"""Further ones, for models that read short words without much ground beside them."""
+
 FILLING = -1
 _KEPT_EPOCHS = 8
 
@@ -34,6 +37,11 @@ class StepPlan(NamedTuple):
 
     width: int
     indices: IntArray
+
+
+def buckets_from(least_width: int) -> tuple[int, ...]:
+    """Widths of the canvases of a model that has a least one."""
+    return (*(b for b in NARROW_BUCKETS if b >= least_width), *BUCKETS)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import jax
 
-from deepocr_jax.data.plans import BatchPlan, StepPlan
+from deepocr_jax.data.plans import BUCKETS, BatchPlan, StepPlan
 from deepocr_jax.data.streams import make_batch, stream_batches
 from deepocr_jax.errors import ParameterValueError
 from deepocr_jax.train.recognition import DATASET, REHEARSAL
@@ -72,7 +72,11 @@ def make_encoder(alphabet: tuple[str, ...]) -> Callable[[str], list[int]]:
 
 
 def make_schedule(
-    source: CropSource, rehearsal: CropSource | None, encode: Encoder, options: BatchOptions
+    source: CropSource,
+    rehearsal: CropSource | None,
+    encode: Encoder,
+    options: BatchOptions,
+    buckets: tuple[int, ...] = BUCKETS,
 ) -> "Schedule":
     """The schedule of a training on a source, with the old domain beside it or without.
 
@@ -86,11 +90,11 @@ def make_schedule(
             "to the dataset"
         )
     width, seed = options.image_width, options.seed
-    plans = {DATASET: BatchPlan(source.widths, own, seed, width)}
+    plans = {DATASET: BatchPlan(source.widths, own, seed, width, buckets)}
     sources = {DATASET: source}
     if rehearsal is not None:
         rows = options.rehearsal_rows
-        plans[REHEARSAL] = BatchPlan(rehearsal.widths, rows, seed, width, stream=1)
+        plans[REHEARSAL] = BatchPlan(rehearsal.widths, rows, seed, width, buckets, 1)
         sources[REHEARSAL] = rehearsal
     for role, plan in plans.items():
         if plan.rows % jax.process_count():

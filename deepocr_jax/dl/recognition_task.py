@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from deepocr_jax.checkpoint import ModelCheckpoint, variables_sha256, write_checkpoint
+from deepocr_jax.data.plans import buckets_from
 from deepocr_jax.dl.batch_schedule import BatchOptions, make_encoder, make_schedule
 from deepocr_jax.dl.reading_accuracy import evaluate_recognition
 from deepocr_jax.errors import ParameterValueError
@@ -51,7 +52,9 @@ def make_recognition_task(
             "rehearsal; give both or neither"
         )
     distils = rehearsal is not None and options.distillation_weight > 0
-    schedule = make_schedule(source, rehearsal, make_encoder(model.alphabet), batches)
+    spec = spec_from_dict(model.kind, model.spec)
+    encode, buckets = make_encoder(model.alphabet), buckets_from(spec.least_width)
+    schedule = make_schedule(source, rehearsal, encode, batches, buckets)
 
     def evaluate(variables: Tree) -> Evaluation:
         assert validation is not None
@@ -62,7 +65,6 @@ def make_recognition_task(
     def save_model(variables: Tree, folder: Path) -> None:
         write_checkpoint(folder, with_variables(model, variables, pretrained_share))
 
-    spec = spec_from_dict(model.kind, model.spec)
     return Task(
         losses=make_recognition_losses(spec, model.preprocess, options),
         parts=schedule.parts,

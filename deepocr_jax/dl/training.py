@@ -7,7 +7,7 @@ import numpy as np
 
 from deepocr_jax.checkpoint import ModelCheckpoint
 from deepocr_jax.data.mixtures import MixedSource
-from deepocr_jax.data.plans import BatchPlan
+from deepocr_jax.data.plans import BatchPlan, buckets_from
 from deepocr_jax.data.sources import ArraySource, DatasetSource
 from deepocr_jax.data.streams import make_batch
 from deepocr_jax.data.word_crops import scale_crop
@@ -218,6 +218,8 @@ def _train_recognition_batch(
     width = model.training.image_width
     crops = [scale_crop(as_rgb(np.asarray(s["image"])), width) for s in samples]
     source = ArraySource(crops, [s["word"] for s in samples])
-    plan = BatchPlan(source.widths, rows_of_batch(len(crops)), image_width=width)
+    least = spec_from_dict(model.checkpoint.kind, model.checkpoint.spec).least_width
+    rows, buckets = rows_of_batch(len(crops)), buckets_from(least)
+    plan = BatchPlan(source.widths, rows, image_width=width, buckets=buckets)
     batch = make_batch(plan.plan(0), source, make_encoder(model.checkpoint.alphabet))
     return session.step(batch, model)

@@ -46,6 +46,7 @@ class RecognizerNet:
         characters: Class -> character; class 0, the blank, is "".
         merged: Class -> the class that it is decoded as.
         features: Width of a frame's features.
+        least_width: The narrowest canvas, in columns.
     """
 
     platform: str
@@ -54,6 +55,7 @@ class RecognizerNet:
     characters: tuple[str, ...]
     merged: np.ndarray
     features: int
+    least_width: int
 
 
 def least_confidence(confidences: Sequence[Sequence[float]]) -> float:
@@ -128,6 +130,7 @@ def make_recognizer_net(
         characters=characters,
         merged=merged,
         features=spec.neck_features,
+        least_width=spec.least_width,
     )
 
 
@@ -181,7 +184,7 @@ def read_crops(
     Returns:
         One reading a crop, independent of the other crops.
     """
-    groups = make_groups(crops, max_width, net.platform, batch_size)
+    groups = make_groups(crops, net, max_width, batch_size)
     run = functools.partial(run_group, crops, net)
     numbers = range(len(groups))
     outcomes = list(pool.map(run, groups, numbers) if pool else map(run, groups, numbers))
@@ -206,15 +209,16 @@ def read_crops(
 
 
 def make_groups(
-    crops: list[np.ndarray], max_width: int, platform: str, batch_size: int
+    crops: list[np.ndarray], net: RecognizerNet, max_width: int, batch_size: int
 ) -> list[tuple[tuple[int, int], list[int]]]:
     """Groups of crops of one width: ((group size, width), crop indices)."""
     by_width: dict[int, list[int]] = {}
     for index, crop in enumerate(crops):
-        by_width.setdefault(line_width_bucket(crop.shape[1], max_width), []).append(index)
+        width = line_width_bucket(crop.shape[1], net.least_width, max_width)
+        by_width.setdefault(width, []).append(index)
     groups = []
     for width, members in sorted(by_width.items(), reverse=True):
-        size = batch_size or group_size(width, platform)
+        size = batch_size or group_size(width, net.platform)
         groups += [((size, width), members[i : i + size]) for i in range(0, len(members), size)]
     return groups
 

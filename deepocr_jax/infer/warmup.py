@@ -30,7 +30,7 @@ def warm_up(nets: Networks, settings: PageSettings) -> int:
                 count += 1
     if nets.recognizer is not None:
         how = settings.recognition
-        for width in line_widths(how.max_width):
+        for width in line_widths(nets.recognizer.least_width, how.max_width):
             blank = np.zeros((LINE_HEIGHT, width, 3), np.uint8)
             size = how.batch_size or group_size(width, nets.recognizer.platform)
             each = size * len(nets.recognizer.readers)

@@ -18,7 +18,11 @@ from deepocr_jax.models.lcnet import LCNet, LCNetSpec
 
 @dataclass(frozen=True)
 class RecognizerSpec:
-    """Backbone, width and depth of the attention neck, and the number of classes with blank."""
+    """Backbone, width and depth of the attention neck, and the number of classes with blank.
+
+    `least_width` is the narrowest canvas, in columns, that it has learned to read: shorter words
+    are padded to it.
+    """
 
     backbone: LCNetSpec
     neck_features: int
@@ -26,10 +30,11 @@ class RecognizerSpec:
     neck_depth: int = 2
     num_heads: int = 8
     mlp_ratio: int = 2
+    least_width: int = 160
 
     def body_only(self) -> "RecognizerSpec":
-        """The specification without its head: recognizers that share a body share programs."""
-        return replace(self, num_classes=0)
+        """The network without its head: recognizers that share a body share programs."""
+        return replace(self, num_classes=0, least_width=0)
 
 
 class PointwiseNormSwish(nn.Module):

@@ -35,6 +35,9 @@ class RecognitionOptions:
             network gave them before it was trained ("learning without forgetting", Li and Hoiem,
             arXiv 1606.09282). Needs the subtree `TEACHER` in the parameters: the variables as
             they were.
+        teacher_width: Narrowest canvas and
+        teacher_margin: least ground beside a canvas that this network, the teacher, sees, in
+            columns: more than the trained one, which so learns to do without.
     """
 
     augmentation: AugmentOptions = AugmentOptions()
@@ -43,6 +46,8 @@ class RecognitionOptions:
     batchnorm_momentum: float = 0.9
     rehearsal_weight: float = 1.0
     distillation_weight: float = 0.0
+    teacher_width: int = 0
+    teacher_margin: int = 0
 
 
 def make_recognition_losses(
@@ -63,6 +68,11 @@ def make_recognition_losses(
     def prepare(images: jax.Array, widths: jax.Array) -> jax.Array:
         inside = jnp.arange(images.shape[2]) < widths[:, None]
         return jnp.where(inside[:, None, :, None], normalize(images, preprocess), 0.0)
+
+    def with_margin(x: jax.Array) -> jax.Array:
+        width = x.shape[2]
+        more = max(options.teacher_margin, options.teacher_width - width)
+        return jnp.pad(x, ((0, 0), (0, 0), (0, more), (0, 0)))
 
     def read(trained: Tree, kept: Tree, stats: Tree, x: jax.Array, mask: jax.Array) -> Any:
         """Logits, new statistics, and the teacher where there is one."""
@@ -94,7 +104,8 @@ def make_recognition_losses(
         values = ctc_loss(logits, batch["label"], batch["label_length"])
         total, parts = options.rehearsal_weight * values, {"rehearsal_loss": values}
         if teacher is not None:
-            distance = divergence(lax.stop_gradient(quiet.apply(teacher, x)), logits)
+            wanted = lax.stop_gradient(quiet.apply(teacher, with_margin(x)))
+            distance = divergence(wanted[:, : logits.shape[1]], logits)
             parts["distillation_loss"] = distance
             total = total + options.distillation_weight * distance
         return Losses(total, parts, stats)

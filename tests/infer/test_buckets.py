@@ -12,19 +12,21 @@ from deepocr_jax.infer.buckets import (
 )
 
 SIDES = st.integers(1, 20000)
+LEAST = st.sampled_from((64, 96, 160))
 LIMITS = st.integers(1, 64).map(lambda n: 32 * n)
 
 
-@given(st.integers(1, 5000), st.integers(32, 3000))
-def test_lines_fall_in_the_smallest_width_that_contains_them(width, max_width):
-    bucket = line_width_bucket(width, max_width)
-    containing = [w for w in line_widths(max_width) if w >= width]
+@given(st.integers(1, 5000), LEAST, st.integers(32, 3000))
+def test_lines_fall_in_the_smallest_width_that_contains_them(width, least, max_width):
+    bucket = line_width_bucket(width, least, max_width)
+    containing = [w for w in line_widths(least, max_width) if w >= width]
     assert bucket == (containing[0] if containing else max_width)
 
 
-@given(st.integers(1, 5000))
-def test_line_widths_ascend_to_the_limit(max_width):
-    widths = line_widths(max_width)
+@given(LEAST, st.integers(1, 5000))
+def test_line_widths_ascend_to_the_limit(least, max_width):
+    widths = line_widths(least, max_width)
+    assert widths[0] >= min(least, max_width)
     assert list(widths) == sorted(set(widths)) and widths[-1] == max_width
 
 

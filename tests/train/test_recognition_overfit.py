@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import jax
 import numpy as np
+import pytest
 
 from deepocr_jax.augment.options import AugmentOptions
 from deepocr_jax.data.plans import StepPlan
@@ -135,6 +136,29 @@ def test_distillation_is_nothing_for_what_the_network_was(tiny_recognizer):
     total, parts = losses_of(tiny_recognizer, batch, REHEARSAL, other, **options)
     assert parts["distillation_loss"].min() > 1e-3
     np.testing.assert_allclose(total, 2 * parts["distillation_loss"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("more", [{"teacher_margin": 64}, {"teacher_width": CANVAS + 64}])
+def test_the_teacher_sees_more_ground_than_the_trained_network(tiny_recognizer, more):
+    batch = make_rows(tiny_recognizer.alphabet)
+    same = tiny_recognizer.variables
+    _, parts = losses_of(tiny_recognizer, batch, REHEARSAL, same, distillation_weight=1.0, **more)
+    network = Recognizer(spec_from_dict("ocr_recognition", tiny_recognizer.spec))
+    inside = np.arange(CANVAS) < batch["width"][:, None]
+    x = normalize(batch["image"], tiny_recognizer.preprocess) * inside[:, None, :, None]
+    wide = np.pad(x, ((0, 0), (0, 0), (0, 64), (0, 0)))
+    learned = np.asarray(network.apply(same, x))
+    wanted = np.asarray(network.apply(same, wide))[:, : learned.shape[1]]
+    expected = divergence(wanted, learned)
+    assert expected.min() > 1e-3
+    np.testing.assert_allclose(parts["distillation_loss"], expected, rtol=1e-2)
+
+
+def test_a_teacher_of_no_greater_width_sees_the_same(tiny_recognizer):
+    batch = make_rows(tiny_recognizer.alphabet)
+    options = {"distillation_weight": 1.0, "teacher_width": CANVAS}
+    _, parts = losses_of(tiny_recognizer, batch, REHEARSAL, tiny_recognizer.variables, **options)
+    np.testing.assert_allclose(parts["distillation_loss"], 0, atol=1e-4)
 
 
 def test_divergence_is_that_of_kullback_and_leibler():
