@@ -1,4 +1,7 @@
-"""A recognizer of Latin scripts out of the published one, for short words in narrow canvases."""
+"""A recognizer of Latin scripts and of displays, out of the published one, on rendered text.
+
+python tools/train.py --config configs/latin_recognition.py --workdir=RUN
+"""
 
 from deepocr_jax.recipes.recognizer_training import RecognizerTrainingConfig
 

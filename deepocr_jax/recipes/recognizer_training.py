@@ -1,9 +1,9 @@
 """A recognizer for one script out of one for many, taught on rendered text, in one call.
 
-What the published recognizer reads, with ground beside the words, is what the new one should read
-without: it learns from its beginning (knowledge distillation, Hinton et al., arXiv 1503.02531), so
-what that knows of photographs stays the measure. Drawn displays and worn text, which the beginning
-reads badly, are learned from their transcripts.
+It learns from its beginning (knowledge distillation, Hinton et al., arXiv 1503.02531), which sees
+the crops with more ground beside them, and from the transcripts of worn words and drawn displays,
+which the beginning reads badly. Rendered text is not photographs, so most of the beginning's
+parameters stay in the mean of both (Wortsman et al., arXiv 2109.01903).
 """
 
 import os
@@ -60,6 +60,7 @@ class RecognizerTrainingConfig:
             others are worn text, half displays, both learned from their transcripts.
         rehearsal_weight: Weight of the rehearsed crops' transcripts.
         distillation_weight: Weight of reading them as the beginning does.
+        pretrained_share: Share of the beginning's parameters in the new recognizer.
         num_epochs: Epochs in all.
         steps_per_epoch: Steps between two evaluations.
         validation_crops: That an epoch is judged by.
@@ -75,7 +76,7 @@ class RecognizerTrainingConfig:
     model: str = "ppocrv6_small_recognition"
     alphabet: str = "latin"
     symbols: str = "ȘșȚțƏəƠơƯư₣₤₦₧₩₪₫₭₱₲₴₵₸₹₺₽₿℃→←↑↓≤≥≠√∞■□◆●★☆※Ω"
-    least_width: int = 64
+    least_width: int = 160
     teacher_width: int = 160
     teacher_margin: int = 64
     fonts: str = ""
@@ -84,6 +85,7 @@ class RecognizerTrainingConfig:
     rehearsal_share: float = 0.75
     rehearsal_weight: float = 0.2
     distillation_weight: float = 1.0
+    pretrained_share: float = 0.8
     num_epochs: int = 5
     steps_per_epoch: int = 1000
     validation_crops: int = 1000
@@ -137,6 +139,7 @@ def train_recognizer(config: RecognizerTrainingConfig, workdir: str | os.PathLik
         options,
         validation=crops.worn_and_displayed(config.validation_crops, REPORT_SEED),
         rehearsal=crops.rehearsal(rehearsed),
+        pretrained_share=config.pretrained_share,
     )
     with usual_watchers(folder, config.enable_display) as watcher:
         platform = jax.local_devices()[0].platform

@@ -8,6 +8,7 @@ from deepocr_jax.errors import WeightsError
 from deepocr_jax.weights.model_cache import through_cache
 
 OWN_MODELS: dict[str, str] = {
+    "latin_small_recognition": "reads Latin scripts, and displays better than the published one",
     "regions_small_detection": "finds text regions, turned ones as well as upright ones",
     "words_small_detection": "finds words by score maps",
 }
