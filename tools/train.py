@@ -48,7 +48,9 @@ def main() -> int:
 
         if isinstance(config, RecognizerTrainingConfig):
             outcome = train_recognizer(config, arguments.workdir)
-            finished, told = outcome.finished, f"best: {outcome.history.best}"
+            best = outcome.history.best or {}
+            figures = [f"{k} {v:.4g}" for k, v in best.items() if isinstance(v, (int, float))]
+            finished, told = outcome.finished, f"best: {', '.join(figures)}"
         else:
             report = finetune(config, arguments.workdir)
             finished, told = report is not None, "" if report is None else report.text
@@ -61,8 +63,8 @@ def main() -> int:
     if not finished:
         print("stopped; the same command goes on", file=sys.stderr)
         return TERMINATED
-    best = f"{arguments.workdir}/best"
-    print(f'{told}\n\nmodel: {best}\nset_deep_ocr_param(handle, "recognition_model", "{best}")')
+    model = f"{arguments.workdir}/best"
+    print(f'{told}\n\nmodel: {model}\nset_deep_ocr_param(handle, "recognition_model", "{model}")')
     return 0
 
 
