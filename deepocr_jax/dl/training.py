@@ -202,10 +202,9 @@ def train_dl_model_batch(
 def _train_recognition_batch(
     samples: Sequence[Mapping[str, Any]], model: DLModel
 ) -> dict[str, float]:
-    session = model.session
+    checkpoint, session = model.checkpoint, model.session
+    spec = spec_from_dict(checkpoint.kind, checkpoint.spec)
     if not isinstance(session, BatchSession) or not session.fits(model):
-        checkpoint = model.checkpoint
-        spec = spec_from_dict(checkpoint.kind, checkpoint.spec)
         options = RecognitionOptions(precision=model.training.precision)
         loss = make_recognition_losses(spec, checkpoint.preprocess, options)[DATASET]
         session = model.session = BatchSession(
@@ -218,8 +217,7 @@ def _train_recognition_batch(
     width = model.training.image_width
     crops = [scale_crop(as_rgb(np.asarray(s["image"])), width) for s in samples]
     source = ArraySource(crops, [s["word"] for s in samples])
-    least = spec_from_dict(model.checkpoint.kind, model.checkpoint.spec).least_width
-    rows, buckets = rows_of_batch(len(crops)), buckets_from(least)
+    rows, buckets = rows_of_batch(len(crops)), buckets_from(spec.least_width)
     plan = BatchPlan(source.widths, rows, image_width=width, buckets=buckets)
-    batch = make_batch(plan.plan(0), source, make_encoder(model.checkpoint.alphabet))
+    batch = make_batch(plan.plan(0), source, make_encoder(checkpoint.alphabet))
     return session.step(batch, model)
