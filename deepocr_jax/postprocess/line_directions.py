@@ -53,18 +53,20 @@ def is_across(boxes: np.ndarray, axis: float) -> np.ndarray:
     return np.abs(np.sin(boxes[:, 2] - axis)) > np.sqrt(0.5) + 1e-6
 
 
-def prevailing_axis(boxes: np.ndarray, weights: np.ndarray) -> float:
+def prevailing_axis(boxes: np.ndarray, weights: np.ndarray) -> float | None:
     """The angle along which most of a page's text lies, as far as boxes [n, 5] tell it.
 
-    Each box votes by its weight ([n]) times its length; boxes of no clear direction do not.
+    Args:
+        boxes: [n, 5] regions or words.
+        weights: [n], see `direction_votes`.
 
     Returns:
-        In (-pi / 2, pi / 2]; 0 where no angle has `PREVAILING` of the votes.
+        In (-pi / 2, pi / 2]; None where no angle has `PREVAILING` of the votes.
     """
-    clear = boxes[:, 3] >= CLEAR_ASPECT * np.maximum(boxes[:, 4], 0.5)
-    phi, votes = boxes[clear, 2], weights[clear] * boxes[clear, 3]
+    votes = direction_votes(boxes, weights)
     if not votes.any():
-        return 0.0
+        return None
+    phi = boxes[:, 2]
     degrees = np.rint(np.rad2deg(phi)).astype(int) % 180
     by_degree = np.bincount(degrees, votes, minlength=180)
     # Lines of one direction differ by perspective.
@@ -72,10 +74,19 @@ def prevailing_axis(boxes: np.ndarray, weights: np.ndarray) -> float:
     near = by_degree[(np.arange(180)[:, None] + shifts) % 180].sum(axis=1)
     best = int(np.argmax(near))
     if near[best] < PREVAILING * votes.sum():
-        return 0.0
+        return None
     mine = np.abs((degrees - best + 90) % 180 - 90) <= SAME_DEGREES
     # Twice the angle is the same for both directions of a line.
     return float(np.angle(np.sum(votes[mine] * np.exp(2j * phi[mine])))) / 2
+
+
+def direction_votes(boxes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """How much each box [n, 5] tells of the direction of a page's text: [n].
+
+    Its weight ([n]) times its length; nothing if it is hardly longer than high.
+    """
+    clear = boxes[:, 3] >= CLEAR_ASPECT * np.maximum(boxes[:, 4], 0.5)
+    return np.where(clear, weights * boxes[:, 3], 0.0)
 
 
 def agree_on_directions(boxes: np.ndarray, axis: float | None = None) -> np.ndarray:

@@ -14,7 +14,7 @@ from deepocr_jax.geometry.straightening import boxes_of_original, straighten
 from deepocr_jax.infer.detector import DetectionSettings, DetectorNet, search
 from deepocr_jax.infer.straightening import detect
 from deepocr_jax.models.score_maps import STRIDE
-from deepocr_jax.postprocess.line_directions import prevailing_axis
+from deepocr_jax.postprocess.line_directions import direction_votes, prevailing_axis
 
 GROUND, INK = 230, 20
 SETTINGS = DetectionSettings(height=256, width=256)
@@ -120,19 +120,20 @@ def test_the_axis_is_that_of_most_of_the_text(axis):
 
 def test_text_in_all_directions_has_no_axis():
     boxes = boxes_of(*[(a, 40, 8) for a in range(0, 180, 25)])
-    assert prevailing_axis(boxes, np.ones(len(boxes))) == 0
+    assert prevailing_axis(boxes, np.ones(len(boxes))) is None
 
 
 @pytest.mark.parametrize("boxes", [boxes_of(), boxes_of((50, 9, 8), (60, 9, 9))])
 def test_without_clear_directions_there_is_no_axis(boxes):
-    assert prevailing_axis(boxes, np.ones(len(boxes))) == 0
+    assert prevailing_axis(boxes, np.ones(len(boxes))) is None
 
 
 def test_boxes_vote_by_their_scores():
     boxes = boxes_of((0, 50, 8), (70, 60, 8))
     assert prevailing_axis(boxes, np.array([0.9, 0.1])) == 0
     assert np.rad2deg(prevailing_axis(boxes, np.array([0.1, 0.9]))) == pytest.approx(70)
-    assert prevailing_axis(boxes, np.zeros(2)) == 0
+    assert prevailing_axis(boxes, np.zeros(2)) is None
+    np.testing.assert_allclose(direction_votes(boxes, np.array([0.5, 0.25])), [25, 15])
 
 
 # The score maps of `Dark` are sure of 0 degrees, and 90 is no slant of that.
@@ -202,14 +203,15 @@ def test_a_known_direction_needs_no_first_look(degrees, axis):
 def test_lines_across_that_were_short_words_are_looked_at_once_more():
     """What looks like a line as an image lies may be words below each other."""
     first = page_of(((40, 20, 20, 110),))
+    first[[2, -2], 2:-2] = 150  # Seen up to here.
 
     class Column(Dark):
         def __call__(self, batch):
             maps = super().__call__(batch)
             if len(self.canvases) == 2:  # Now it sees words, which lie along the columns.
                 maps[:] = 0
-                for row in (40, 90, 140):
-                    maps[:, 20:240, row : row + 25] = 1
+                for col in (30, 70, 110):
+                    maps[:, 40:160, col : col + 20] = 1
             return maps
 
     seen = Column()
@@ -218,13 +220,46 @@ def test_lines_across_that_were_short_words_are_looked_at_once_more():
     assert found.axis is not None and abs(np.sin(found.axis)) < 0.1
 
 
+class AlongRows(Dark):
+    """Takes for text what is dark for at least 30 columns."""
+
+    def __call__(self, batch):
+        maps = super().__call__(batch)
+        for page in maps:
+            page[..., 0] = cv2.morphologyEx(page[..., 0], cv2.MORPH_OPEN, np.ones((1, 30)))
+        return maps
+
+
+def test_text_that_is_only_seen_along_the_rows_is_found_along_the_columns():
+    image, matrix = turned_by(page_of(), 90)
+    seen = AlongRows()
+    (found,) = detect([image], net_of(seen), SETTINGS)
+    assert len(seen.canvases) == 2 and len(found.boxes) == len(BARS)
+    for place in places(BARS, matrix):
+        assert np.abs(found.boxes[:, :2] - place).sum(axis=1).min() < 3
+    assert all(angles_apart(np.rad2deg(phi), 90) < 2 for phi in found.boxes[:, 2])
+
+
+@pytest.mark.parametrize("bars", [(), ((40, 40, 20, 18), (90, 40, 18, 18))])
+def test_what_tells_no_more_sideways_stays_as_it_lay(bars):
+    """A page without text, and one of two short words."""
+    image = page_of(bars)
+    seen = Dark()
+    (found,) = detect([image], net_of(seen), SETTINGS)
+    (plain,) = search([image], net_of(Dark()), SETTINGS)
+    assert len(seen.canvases) == 2 and found.axis is None
+    np.testing.assert_array_equal(found.boxes, plain.boxes)
+    np.testing.assert_array_equal(found.score_maps, plain.score_maps)
+
+
 def test_images_of_a_batch_do_not_matter_to_each_other():
     images = [turned_by(page_of(), degrees)[0] for degrees in (0, 60, 5, 90)]
     images.append(np.full((50, 60, 3), GROUND, np.uint8))
     seen = Dark()
     with ThreadPoolExecutor(2) as pool:
         together = detect(images, net_of(seen), SETTINGS, pool)
-    assert len(seen.canvases) == 5 + 2
+    # Two lie at an angle, and the last one shows nothing.
+    assert len(seen.canvases) == 5 + 2 + 1
     for image, found in zip(images, together, strict=True):
         (alone,) = detect([image], net_of(Dark()), SETTINGS)
         np.testing.assert_array_equal(found.boxes, alone.boxes)
