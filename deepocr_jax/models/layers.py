@@ -2,7 +2,7 @@
 
 Every convolution here is written in the form that XLA compiles best on the host: pointwise
 convolutions as matrix products, depthwise ones as sums of shifted products (forty times faster
-than a grouped convolution on a CPU), the rest as `lax.conv_general_dilated`.
+than a grouped convolution on a CPU), the rest as `convolution` has it.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from deepocr_jax.models.convolution import convolve
 from deepocr_jax.models.depthwise import depthwise
 
 Activation = Callable[[jax.Array], jax.Array]
@@ -124,29 +125,39 @@ class Depthwise(nn.Module):
         return y
 
 
+class Kernel(nn.Module):
+    """A convolution's parameters: kernel [kh, kw, c, features], bias [features] or None."""
+
+    shape: tuple[int, int, int, int]
+    use_bias: bool
+
+    @nn.compact
+    def __call__(self) -> tuple[jax.Array, jax.Array | None]:
+        """Both, float32."""
+        kernel = self.param("kernel", kernel_init, self.shape)
+        if not self.use_bias:
+            return kernel, None
+        return kernel, self.param("bias", nn.initializers.zeros_init(), self.shape[-1:])
+
+
 class Conv(nn.Module):
-    """Full convolution. `padding` is "half" (half the kernel on each side) or "SAME"."""
+    """Full convolution, padded by half the kernel; an even one has more padding behind."""
 
     features: int
     kernel_size: tuple[int, int] = (3, 3)
     strides: tuple[int, int] = (1, 1)
-    padding: str = "half"
     use_bias: bool = True
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """[n, h, w, c] -> [n, h', w', features]."""
-        half = [(k // 2, k // 2) for k in self.kernel_size]
-        return nn.Conv(
-            self.features,
-            self.kernel_size,
-            self.strides,
-            padding=half if self.padding == "half" else "SAME",
-            use_bias=self.use_bias,
-            dtype=self.dtype,
-            kernel_init=kernel_init,
-        )(x)
+    def __call__(self, *parts: jax.Array) -> jax.Array:
+        """[n, h, w, c] each, as if joined along their channels -> [n, h', w', features]."""
+        shape = (*self.kernel_size, sum(x.shape[-1] for x in parts), self.features)
+        kernel, bias = Kernel(shape, self.use_bias, name="Conv_0")()
+        padding = tuple(((k - 1) // 2, k // 2) for k in self.kernel_size)
+        parts = tuple(x.astype(self.dtype) for x in parts)
+        y = convolve(parts, kernel.astype(self.dtype), self.strides, padding)
+        return y if bias is None else y + bias.astype(self.dtype)
 
 
 class SqueezeExcite(nn.Module):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from deepocr_jax.models.layers import (
     Conv,
@@ -50,11 +51,11 @@ class Stem(nn.Module):
         """[n, h, w, 3] -> [n, h / 4, w / 4, out_features]."""
         f, dtype = self.features, self.dtype
         x = nn.relu(Conv(f, strides=(2, 2), dtype=dtype)(x))
-        y = nn.relu(Conv(f // 2, (2, 2), padding="SAME", dtype=dtype)(x))
-        y = nn.relu(Conv(f, (2, 2), padding="SAME", dtype=dtype)(y))
-        pooled = max_pool_2x2(x)
-        x = jnp.concatenate([pooled, y], axis=-1)
-        x = nn.relu(Conv(f, strides=(2, 2), dtype=dtype)(x))
+        # The barrier keeps XLA from computing it anew for both branches.
+        x = lax.optimization_barrier(x)
+        y = nn.relu(Conv(f // 2, (2, 2), dtype=dtype)(x))
+        y = nn.relu(Conv(f, (2, 2), dtype=dtype)(y))
+        x = nn.relu(Conv(f, strides=(2, 2), dtype=dtype)(max_pool_2x2(x), y))
         return nn.relu(Pointwise(self.out_features, dtype=dtype)(x))
 
 
@@ -67,14 +68,17 @@ class Block(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """[n, h, w, c] -> [n, h / sh, w / sw, features]."""
-        channels = x.shape[-1]
+        channels, features = x.shape[-1], self.spec.features
         x = Depthwise(strides=self.spec.strides, dtype=self.dtype)(x)
         if self.spec.squeeze:
             x = SqueezeExcite(slope=1 / 6, dtype=self.dtype)(x)
+        shape = (*x.shape[:-1], features)
+        # As a matrix: then XLA computes the activation in place.
+        x = x.reshape(-1, channels)
         y = gelu(Pointwise(2 * channels, dtype=self.dtype)(x))
-        y = Pointwise(self.spec.features, dtype=self.dtype)(y)
-        keeps_shape = self.spec.strides == (1, 1) and self.spec.features == channels
-        return x + y if keeps_shape else y
+        y = Pointwise(features, dtype=self.dtype)(y)
+        keeps_shape = self.spec.strides == (1, 1) and features == channels
+        return (x + y if keeps_shape else y).reshape(shape)
 
 
 class LCNet(nn.Module):

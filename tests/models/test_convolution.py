@@ -1,0 +1,74 @@
+"""Convolutions as the platform likes them are plain convolutions."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from deepocr_jax.models.convolution import convolve
+from deepocr_jax.models.layers import Conv
+
+
+def plain(x, kernel, strides, padding):
+    layout = ("NHWC", "HWIO", "NHWC")
+    return lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=layout)
+
+
+def drawn(seed, *shape):
+    return jnp.asarray(np.random.default_rng(seed).standard_normal(shape), jnp.float32)
+
+
+# Sides that the strides divide and do not divide, kernels that are even, padding on one side only.
+SHAPES = [
+    ((9, 12), (3, 3), (2, 2), ((1, 1), (1, 1))),
+    ((8, 11), (3, 3), (1, 2), ((1, 1), (1, 1))),
+    ((7, 10), (2, 2), (1, 1), ((0, 1), (0, 1))),
+    ((6, 6), (1, 3), (2, 1), ((0, 0), (2, 0))),
+]
+
+
+@pytest.mark.parametrize(("size", "kernel_size", "strides", "padding"), SHAPES)
+@pytest.mark.parametrize("channels", [(1,), (3,), (6,), (3, 5), (2, 1, 4)])
+def test_values_and_gradients_are_those_of_the_plain_convolution(
+    channels, size, kernel_size, strides, padding
+):
+    parts = [drawn(i, 2, *size, c) for i, c in enumerate(channels)]
+    kernel = drawn(9, *kernel_size, sum(channels), 7)
+
+    def mine(parts, kernel):
+        return convolve(parts, kernel, strides, padding)
+
+    def expected(parts, kernel):
+        return plain(jnp.concatenate(parts, -1), kernel, strides, padding)
+
+    value, pull_back = jax.vjp(jax.jit(mine), parts, kernel)
+    wanted, wanted_pull_back = jax.vjp(jax.jit(expected), parts, kernel)
+    np.testing.assert_allclose(value, wanted, rtol=1e-5, atol=1e-5)
+    grad = drawn(10, *value.shape)
+    for found, right in zip(
+        jax.tree.leaves(pull_back(grad)), jax.tree.leaves(wanted_pull_back(grad)), strict=True
+    ):
+        np.testing.assert_allclose(found, right, rtol=1e-4, atol=1e-4)
+
+
+def test_sums_of_few_channels_are_float32_in_bfloat16_networks():
+    x, kernel = drawn(0, 1, 20, 20, 3), drawn(1, 3, 3, 3, 5)
+    half = [v.astype(jnp.bfloat16) for v in (x, kernel)]
+    value = convolve([half[0]], half[1], (2, 2), ((1, 1), (1, 1)))
+    exact = plain(*(v.astype(jnp.float32) for v in half), (2, 2), ((1, 1), (1, 1)))
+    assert value.dtype == jnp.bfloat16
+    np.testing.assert_array_equal(value, exact.astype(jnp.bfloat16))
+
+
+@pytest.mark.parametrize("size", [(2, 2), (3, 3)])
+def test_the_module_keeps_the_shape_and_joins_its_inputs(size):
+    a, b = drawn(0, 1, 6, 8, 4), drawn(1, 1, 6, 8, 2)
+    conv = Conv(5, size)
+    variables = conv.init(jax.random.key(0), a, b)
+    joined = conv.apply(variables, jnp.concatenate([a, b], -1))
+    assert joined.shape == (1, 6, 8, 5)
+    np.testing.assert_allclose(conv.apply(variables, a, b), joined, rtol=1e-5, atol=1e-5)
+    kernel = variables["params"]["Conv_0"]["kernel"]
+    same = plain(jnp.concatenate([a, b], -1), kernel, (1, 1), "SAME")
+    np.testing.assert_allclose(joined, same, rtol=1e-5, atol=1e-5)
