@@ -31,7 +31,13 @@ class Straightened:
 
 
 def straighten(image: np.ndarray, axis: float) -> Straightened:
-    """An image [h, w, 3] uint8 turned by an axis, its plain corners cut away."""
+    """An image [h, w, 3] uint8 turned by an axis, its plain corners cut away.
+
+    By quarters of a turn it is turned as it is, whole and with the same values.
+    """
+    quarters = round(axis / (np.pi / 2))
+    if np.isclose(axis, quarters * np.pi / 2, rtol=0, atol=1e-9):
+        return _by_quarters(image, quarters, axis)
     cos, sin = np.cos(axis), np.sin(axis)
     turn = np.array([[cos, -sin], [sin, cos]])
     places = _content(image) @ turn.T
@@ -42,6 +48,15 @@ def straighten(image: np.ndarray, axis: float) -> Straightened:
     ground = np.median(image[::step, ::step].reshape(-1, 3), axis=0).tolist()
     turned = cv2.warpAffine(image, matrix, (width, height), borderValue=ground)
     return Straightened(turned, axis, matrix)
+
+
+def _by_quarters(image: np.ndarray, quarters: int, axis: float) -> Straightened:
+    height, width = image.shape[:2]
+    cos, sin = ((1, 0), (0, 1), (-1, 0), (0, -1))[quarters % 4]
+    turn = np.array([[cos, -sin], [sin, cos]], np.float64)
+    low = np.minimum(turn @ [width - 1, height - 1], 0)
+    turned = np.ascontiguousarray(np.rot90(image, -quarters))
+    return Straightened(turned, axis, np.column_stack([turn, -low]))
 
 
 def _content(image: np.ndarray) -> np.ndarray:

@@ -83,8 +83,14 @@ def _votes(found: Detection) -> float:
 def _turned(found: Mapping[int, Detection]) -> dict[int, float]:
     """The axes of those of some numbered images that do not lie upright as they were searched."""
     axes = {i: _axis(x) for i, x in found.items()}
-    sure = {i: axis for i, axis in axes.items() if axis is not None}
+    sure = {i: _as_turned(axis) for i, axis in axes.items() if axis is not None}
     return {i: axis for i, axis in sure.items() if not _is_upright(axis - (found[i].axis or 0.0))}
+
+
+def _as_turned(axis: float) -> float:
+    """The angle to turn by for an axis: by whole quarters if its text then lies about upright."""
+    quarter = np.round(axis / (np.pi / 2)) * (np.pi / 2)
+    return quarter if _is_upright(axis - quarter) else axis
 
 
 def _is_upright(axis: float) -> bool:
