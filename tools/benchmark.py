@@ -175,6 +175,7 @@ def header(args: argparse.Namespace) -> Report:
         "processor": platform.processor() or platform.machine(),
         "versions": {"python": platform.python_version(), **found},
         "commit": commit.strip(),
+        "set": args.set,
     }
 
 
@@ -204,9 +205,13 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=16, help="crops of a training step")
     parser.add_argument("--step_pages", type=int, default=4)
     parser.add_argument("--side", type=int, default=512, help="of a training step's pages")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="of the reader; repeatable"
+    )
     parser.add_argument("--toy", action="store_true", help="as small as it goes, without figures")
     args = parser.parse_args(argv)
-    args.characters, args.settings = 768, dict(FAST)
+    chosen = dict(setting.split("=", 1) for setting in args.set)
+    args.characters, args.settings = 768, {**FAST, **chosen}
     if args.toy:
         vars(args).update(TOY)
         args.settings["detection_image_size"] = (256, 256)
@@ -232,7 +237,9 @@ def main(argv: list[str] | None = None) -> None:
     report = {"date": str(date.today()), **header(args)}
     if args.out.exists():
         before = json.loads(args.out.read_text(encoding="utf-8"))
-        same = all(before.get(name) == report[name] for name in ("device", "versions", "commit"))
+        same = all(
+            before.get(name) == report[name] for name in ("device", "versions", "commit", "set")
+        )
         report = {**before, **report} if same else report
     peaks = machine_peaks(jax.local_devices()[0])
     report["peaks"] = {k: float(f"{v:.4g}") for k, v in peaks.items()}

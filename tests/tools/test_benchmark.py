@@ -79,3 +79,15 @@ def test_networks_in_pytorch_compute_what_ours_compute(tools, sample):
             found = benchmark.measure_network(case, peaks, 1, 1, peer, "float32", "eager")
             assert found["torch"]["difference_in_float32"] < 1e-4
             assert found["torch_per_s"]["median"] > 0
+
+
+def test_parameters_of_the_reader_can_be_set(tools):
+    benchmark = tools("benchmark")
+    call = ["--set=recognition_alphabet=latin", "--set", "detection_tiling=True", "--out=x.json"]
+    settings = benchmark.parse(call).settings
+    assert settings == {
+        **benchmark.FAST,
+        "recognition_alphabet": "latin",
+        "detection_tiling": "True",
+    }
+    ocr.create_deep_ocr(**settings, detection_device="cpu", recognition_device="cpu")
