@@ -210,6 +210,10 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--toy", action="store_true", help="as small as it goes, without figures")
     args = parser.parse_args(argv)
+    if any("=" not in setting for setting in args.set):
+        parser.error(f"--set: expected NAME=VALUE, got {args.set}")
+    if args.set and not {"reading", "stream"}.issuperset(args.parts.split(",")):
+        parser.error("--set is for the parts reading and stream: name them with --parts")
     chosen = dict(setting.split("=", 1) for setting in args.set)
     args.characters, args.settings = 768, {**FAST, **chosen}
     if args.toy:

@@ -19,8 +19,8 @@ class Straightened:
     """A turned image.
 
     Attributes:
-        image: [h', w', 3] uint8 at the scale of the image [h, w, 3] that it was made from, as large
-            as what is seen in that.
+        image: [h', w', 3] uint8 at the scale of the image [h, w, 3] that it was made from: all of
+            it turned by quarters, or what is seen in it turned by another angle.
         axis: Direction in that image, in radians, that reads along the rows here.
         matrix: [2, 3] from (x, y) in that image to (x, y) here.
     """

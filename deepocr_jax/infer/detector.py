@@ -93,7 +93,8 @@ class Detection:
         boxes: [n, 5] regions or words in image coordinates.
         box_scores: [n] mean text probability, or best character score.
         are_words: Whether the boxes are words with their directions of reading.
-        axis: Along which the text of an image lies that was straightened; else None.
+        axis: By which an image was turned that was straightened, so that most of its text lay about
+            along the rows; else None.
     """
 
     canvas: np.ndarray

@@ -83,11 +83,15 @@ def _votes(found: Detection) -> float:
 def _turned(found: Mapping[int, Detection]) -> dict[int, float]:
     """The axes of those of some numbered images that do not lie upright as they were searched."""
     axes = {i: _axis(x) for i, x in found.items()}
-    sure = {i: _as_turned(axis) for i, axis in axes.items() if axis is not None}
-    return {i: axis for i, axis in sure.items() if not _is_upright(axis - (found[i].axis or 0.0))}
+    sure = {i: axis for i, axis in axes.items() if axis is not None}
+    return {
+        i: _turn_for(axis)
+        for i, axis in sure.items()
+        if not _is_upright(axis - (found[i].axis or 0.0))
+    }
 
 
-def _as_turned(axis: float) -> float:
+def _turn_for(axis: float) -> float:
     """The angle to turn by for an axis: by whole quarters if its text then lies about upright."""
     quarter = np.round(axis / (np.pi / 2)) * (np.pi / 2)
     return quarter if _is_upright(axis - quarter) else axis

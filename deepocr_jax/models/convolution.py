@@ -54,14 +54,13 @@ def _of_joined(
 def _of_each(
     parts: Sequence[jax.Array], kernel: jax.Array, strides: Strides, padding: Padding
 ) -> jax.Array:
-    """One convolution a part: joining them would take as long as the convolution."""
-    total, first = None, 0
+    """One convolution a part, with float32 sums; joining them would take as long as these."""
+    total, first = jnp.zeros((), jnp.float32), 0
     for x in parts:
         mine = kernel[:, :, first : first + x.shape[-1]]
-        term = _plain(x, mine, strides, padding)
-        total, first = term if total is None else total + term, first + x.shape[-1]
-    assert total is not None
-    return total
+        wide = (v.astype(jnp.float32) for v in (x, mine))
+        total, first = total + _plain(*wide, strides, padding), first + x.shape[-1]
+    return total.astype(kernel.dtype)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))

@@ -84,10 +84,23 @@ def test_networks_in_pytorch_compute_what_ours_compute(tools, sample):
 def test_parameters_of_the_reader_can_be_set(tools):
     benchmark = tools("benchmark")
     call = ["--set=recognition_alphabet=latin", "--set", "detection_tiling=True", "--out=x.json"]
-    settings = benchmark.parse(call).settings
+    settings = benchmark.parse([*call, "--parts=reading,stream"]).settings
     assert settings == {
         **benchmark.FAST,
         "recognition_alphabet": "latin",
         "detection_tiling": "True",
     }
     ocr.create_deep_ocr(**settings, detection_device="cpu", recognition_device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (["--set=recognition_alphabet=latin"], "for the parts reading and stream"),
+        (["--parts=reading", "--set=latin"], "expected NAME=VALUE, got ['latin']"),
+    ],
+)
+def test_what_cannot_be_set_is_told(tools, capsys, call, told):
+    with pytest.raises(SystemExit):
+        tools("benchmark").parse([*call, "--out=x.json"])
+    assert told in capsys.readouterr().err
