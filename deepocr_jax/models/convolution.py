@@ -29,14 +29,15 @@ def convolve(
     Returns:
         [n, h', w', features].
     """
-    if len(parts) == 1 and kernel.shape[2] <= FEW_CHANNELS:
-        return _convolve_few(parts[0], kernel, strides, padding)
     if len(parts) == 1:
-        return _plain(parts[0], kernel, strides, padding)
-    by_platform = {"cpu": _of_each, "default": _of_joined}
+        form = _convolve_few if kernel.shape[2] <= FEW_CHANNELS else _plain
+        return form(parts[0], kernel, strides, padding)
     how = {"strides": strides, "padding": padding}
     return lax.platform_dependent(
-        list(parts), kernel, **{k: functools.partial(f, **how) for k, f in by_platform.items()}
+        list(parts),
+        kernel,
+        cpu=functools.partial(_of_each, **how),
+        default=functools.partial(_of_joined, **how),
     )
 
 
