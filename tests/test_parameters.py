@@ -59,7 +59,7 @@ GOOD = [
     (n, v, w) for n, (_, values) in SETTABLE.items() for v, w in values.items() if w is not None
 ]
 BAD = [(n, v) for n, (_, values) in SETTABLE.items() for v, w in values.items() if w is None]
-BAD += [(n, v) for n in SETTABLE for v in (None, [], {}, "", float("nan"), object())]
+BAD += [(n, v) for n in SETTABLE for v in (None, [], {}, "", float("nan"), object)]
 BAD += [(n, float("inf")) for n in SETTABLE if n != "detection_min_word_area"]
 BAD += [("recognition_num_char_candidates", True), ("recognition_alignment", 1.0)]
 BAD += [
@@ -246,7 +246,7 @@ def test_models_of_another_kind_are_refused(tiny_handle, tiny_detector, tmp_path
     assert tiny_handle.state is before
 
 
-@pytest.mark.parametrize("value", [None, 5, [], object()])
+@pytest.mark.parametrize("value", [None, 5, [], object])
 def test_models_that_are_none_are_refused(tiny_handle, value):
     before = tiny_handle.state
     with pytest.raises((ParameterError, ModelFileError)):
