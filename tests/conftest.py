@@ -180,9 +180,12 @@ def least_detector(program_cache):
 
 @pytest.fixture(scope="session")
 def tiny_recognizer(program_cache):
-    from deepocr_jax.models.registry import recognizer_spec
+    """Of every kind of layer one or two, since compiling its gradients takes the longest."""
+    from deepocr_jax.models.lcnet import BlockSpec, LCNetSpec
+    from deepocr_jax.models.recognizer import RecognizerSpec
 
-    spec = recognizer_spec(8, 16, len(TINY_ALPHABET) + 1)
+    stages = ((BlockSpec(32, (2, 1)),), (BlockSpec(64, (2, 1)), BlockSpec(64, squeeze=True)))
+    spec = RecognizerSpec(LCNetSpec(8, stages), 16, len(TINY_ALPHABET) + 1, neck_depth=1)
     return random_model("ocr_recognition", spec, (1, 48, 64, 3), TINY_ALPHABET)
 
 

@@ -133,9 +133,9 @@ def test_other_models_and_datasets_are_refused(dataset, model, tiny_recognizer):
         train_dl_model(pages, model, param)
 
 
-def test_single_batches_overfit_eight_crops(model, rendered):
+def test_single_batches_overfit_three_crops(model, rendered):
     deepocr_jax.set_dl_model_param(model, "learning_rate", 3e-3)
-    samples = [{"image": rendered.crop(i), "word": rendered.word(i)} for i in range(8)]
+    samples = [{"image": rendered.crop(i), "word": rendered.word(i)} for i in range(3)]
     # Which crops are rendered depends on the fonts that are installed, so how long it takes does.
     for _ in range(1500):
         loss = train_dl_model_batch(samples, model)["total_loss"]

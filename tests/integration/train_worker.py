@@ -43,12 +43,7 @@ CLASSES = 1 + len(ALPHABET)
 # Rows and canvas of each part of a step.
 PARTS = {DATASET: (8, 64), REHEARSAL: (4, 96)}
 # One block a stage, so that it is compiled within seconds.
-STAGES = (
-    (BlockSpec(16, squeeze=True),),
-    (BlockSpec(16),),
-    (BlockSpec(24, (2, 1)),),
-    (BlockSpec(32, (2, 1)),),
-)
+STAGES = ((BlockSpec(16, (2, 1), squeeze=True),), (BlockSpec(32, (2, 1)),))
 SPEC = RecognizerSpec(LCNetSpec(8, STAGES), 16, CLASSES, neck_depth=1, num_heads=2)
 # Without compression: it rounds, which makes large differences of the smallest ones.
 STRONG = AugmentOptions(100.0, brightness_variation=0.2, rotate_range=5.0, blur=1.0, noise=10.0)
