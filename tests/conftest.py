@@ -144,7 +144,7 @@ def shallow_detector(program_cache):
 
     from deepocr_jax.models.registry import detector_spec
 
-    spec = replace(detector_spec(16, (1, 0, 1, 0), 32), neck_kernel_size=3)
+    spec = replace(detector_spec(16, (0, 0, 0, 0), 32), neck_kernel_size=3)
     return random_model("ocr_detection", spec, (1, 64, 64, 3))
 
 
