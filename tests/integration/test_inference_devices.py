@@ -18,7 +18,7 @@ import deepocr_jax as ocr
 
 settings = {"detection_image_size": (512, 512), "recognition_image_width": 320}
 sample = ocr.read_image(files("deepocr_jax").joinpath("assets", "sample.png"))
-images = [sample, sample[:350], sample[350:], sample[:, :500], sample[::-1, ::-1], sample[100:600]]
+images = [sample, sample[::-1, ::-1], sample]
 told = {}
 for name, devices in (("one", jax.devices()[:1]), ("two", jax.devices())):
     handle = ocr.create_deep_ocr(device=devices, **settings)
