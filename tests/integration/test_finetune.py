@@ -13,6 +13,12 @@ from deepocr_jax.synth.text_lines import RenderedSource
 from tests.conftest import TINY_ALPHABET
 
 
+@pytest.fixture(autouse=True)
+def few_rendered_crops(monkeypatch):
+    """A run lays out all that it may rehearse by, which would take most of these tests' time."""
+    monkeypatch.setattr("deepocr_jax.dl.training.RENDERED_CROPS", 500)
+
+
 @pytest.fixture(scope="module")
 def dataset_file(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dataset")
