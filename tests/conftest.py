@@ -139,7 +139,7 @@ def tiny_word_detector(program_cache):
 
 @pytest.fixture(scope="session")
 def shallow_detector(program_cache):
-    """Few blocks and small kernels, since compiling their gradients takes the longest."""
+    """As few layers as there can be, since compiling their gradients takes the longest."""
     from dataclasses import replace
 
     from deepocr_jax.models.registry import detector_spec
@@ -165,17 +165,6 @@ def calmed(detector):
 @pytest.fixture(scope="session")
 def calm_detector(shallow_detector):
     return calmed(shallow_detector)
-
-
-@pytest.fixture(scope="session")
-def least_detector(program_cache):
-    """As few layers as there can be."""
-    from dataclasses import replace
-
-    from deepocr_jax.models.registry import detector_spec
-
-    spec = replace(detector_spec(8, (0, 0, 0, 0), 16), neck_kernel_size=3)
-    return calmed(random_model("ocr_detection", spec, (1, 64, 64, 3)))
 
 
 @pytest.fixture(scope="session")

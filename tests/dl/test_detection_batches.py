@@ -20,9 +20,9 @@ def names(checkpoint):
     return {path for path, _ in flat_items(checkpoint.variables)}
 
 
-def test_a_batch_is_learnt_from_call_to_call(tmp_path, least_detector):
+def test_a_batch_is_learnt_from_call_to_call(tmp_path, calm_detector):
     pages = write_pages(tmp_path / "images", 2, 64)
-    model = DLModel(least_detector, replace(DETECTION_TRAINING, learning_rate=1e-3))
+    model = DLModel(calm_detector, replace(DETECTION_TRAINING, learning_rate=1e-3))
     samples = deepocr_jax.gen_dl_samples(pages, [0, 1])
     samples[1]["image"] = samples[1]["image"][:50]  # Pages of any size share a canvas.
     for sample in samples:
@@ -30,7 +30,7 @@ def test_a_batch_is_learnt_from_call_to_call(tmp_path, least_detector):
     losses = [train_dl_model_batch(samples, model) for _ in range(12)]
     assert losses[-1]["total_loss"] < 0.95 * losses[0]["total_loss"]
     parts = {f"labelled_{name}_loss" for name in ("probability", "binary", "threshold")}
-    assert parts <= set(losses[0]) and names(model.checkpoint) == names(least_detector)
+    assert parts <= set(losses[0]) and names(model.checkpoint) == names(calm_detector)
     session = model.session
     deepocr_jax.set_dl_model_param(model, "solver_type", "adam")
     train_dl_model_batch(samples, model)

@@ -41,8 +41,8 @@ def pages(tmp_path_factory):
 
 
 @pytest.fixture(scope="module", params=["regions", "score maps"])
-def detector(request, least_detector):
-    return least_detector if request.param == "regions" else begin_score_maps(least_detector)
+def detector(request, calm_detector):
+    return calm_detector if request.param == "regions" else begin_score_maps(calm_detector)
 
 
 def names(checkpoint):
@@ -67,9 +67,9 @@ def test_a_detector_is_trained_and_put_to_work(pages, detector, tmp_path):
     assert handle.state.detection is model.checkpoint
 
 
-def test_a_step_has_rows_of_the_dataset_and_of_the_old_domain(pages, least_detector, monkeypatch):
+def test_a_step_has_rows_of_the_dataset_and_of_the_old_domain(pages, calm_detector, monkeypatch):
     monkeypatch.setattr(detection_training, "run_training", lambda task, *rest: task)
-    model = DLModel(least_detector, replace(TRAINING, batch_size=4, batch_size_multiplier=2))
+    model = DLModel(calm_detector, replace(TRAINING, batch_size=4, batch_size_multiplier=2))
 
     def task_with(rehearsal, share):
         param = create_dl_train_param(1, rehearsal_share=share, **SMALL)
@@ -99,8 +99,8 @@ def test_a_step_has_rows_of_the_dataset_and_of_the_old_domain(pages, least_detec
         (lambda s: {k: v for k, v in s.items() if k != "label_custom_data"}, "a text for each"),
     ],
 )
-def test_datasets_of_another_form_are_named(pages, least_detector, change, message):
-    model = DLModel(begin_score_maps(least_detector), TRAINING)
+def test_datasets_of_another_form_are_named(pages, calm_detector, change, message):
+    model = DLModel(begin_score_maps(calm_detector), TRAINING)
     samples = [{**change(s), "split": s["split"]} for s in pages["samples"]]
     with pytest.raises(DatasetError, match=message):
         train_dl_model({**pages, "samples": samples}, model, create_dl_train_param(1, **SMALL))
@@ -109,8 +109,8 @@ def test_datasets_of_another_form_are_named(pages, least_detector, change, messa
         train_dl_model_batch(bare, model)
 
 
-def test_options_that_do_not_go_together_are_refused(pages, least_detector):
-    model = DLModel(least_detector, TRAINING)
+def test_options_that_do_not_go_together_are_refused(pages, calm_detector):
+    model = DLModel(calm_detector, TRAINING)
 
     def refused(message, rehearsal=None, synthetic=None, **values):
         param = create_dl_train_param(1, **{**SMALL, **QUIET, **values})
@@ -128,8 +128,8 @@ def test_options_that_do_not_go_together_are_refused(pages, least_detector):
         train_dl_model_batch({"image_id": 3}, model)
 
 
-def test_training_parameters_of_a_detector_that_is_read(tmp_path, least_detector, tiny_recognizer):
-    for checkpoint, size in ((least_detector, 4), (tiny_recognizer, 16)):
+def test_training_parameters_of_a_detector_that_is_read(tmp_path, calm_detector, tiny_recognizer):
+    for checkpoint, size in ((calm_detector, 4), (tiny_recognizer, 16)):
         deepocr_jax.write_dl_model(DLModel(checkpoint), tmp_path / "model")
         model = deepocr_jax.read_dl_model(tmp_path / "model")
         assert deepocr_jax.get_dl_model_param(model, "batch_size") == size

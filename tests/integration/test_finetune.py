@@ -15,7 +15,7 @@ from tests.conftest import TINY_ALPHABET
 
 @pytest.fixture(autouse=True)
 def few_rendered_crops(monkeypatch):
-    """A run lays out all that it may rehearse by, which would take most of these tests' time."""
+    """A run lays out all that it may rehearse by at its start, which takes seconds."""
     monkeypatch.setattr("deepocr_jax.dl.training.RENDERED_CROPS", 500)
 
 

@@ -40,12 +40,12 @@ def toy_source(pages, height, width):
 
 
 @pytest.fixture
-def files(tmp_path, least_detector, monkeypatch):
+def files(tmp_path, shallow_detector, monkeypatch):
     """A dataset of six pages and a model that has learned nothing."""
     monkeypatch.setattr(detector_finetuning, "synthetic_source", toy_source)
     dataset = write_pages(tmp_path / "images", 6, SIDE)
     (tmp_path / "dl_dataset.json").write_text(json.dumps({**dataset, "image_dir": "images"}))
-    write_checkpoint(tmp_path / "model", begin_score_maps(least_detector))
+    write_checkpoint(tmp_path / "model", begin_score_maps(shallow_detector))
     return tmp_path
 
 
@@ -53,7 +53,7 @@ def config(files, **values):
     given = {
         "dataset": str(files / "dl_dataset.json"), "model": str(files / "model"), "side": SIDE,
         "page_side": SIDE, "num_steps": 6, "parts_per_step": 1, "pages_per_step": 1,
-        "learning_rate": 1e-3, "warmup_steps": 2, "average_decay": 0.5, "show_progress": False,
+        "learning_rate": 3e-3, "warmup_steps": 2, "average_decay": 0.5, "show_progress": False,
     }  # fmt: skip
     return DetectorFinetuneConfig(**{**given, **values})
 
@@ -88,8 +88,8 @@ def test_faults_stop_it_before_it_begins(files):
     assert report is not None
 
 
-def test_a_detector_of_regions_learns_from_boxes_without_texts(files, least_detector):
-    write_checkpoint(files / "model", least_detector)
+def test_a_detector_of_regions_learns_from_boxes_without_texts(files, calm_detector):
+    write_checkpoint(files / "model", calm_detector)
     dataset = json.loads((files / "dl_dataset.json").read_text())
     for sample in dataset["samples"]:
         del sample["label_custom_data"]
@@ -98,10 +98,10 @@ def test_a_detector_of_regions_learns_from_boxes_without_texts(files, least_dete
     assert report is not None
     assert np.isfinite([loss for _, loss in report.training.history.losses]).all()
     best = read_checkpoint(report.best)
-    assert variables_sha256(best.variables) != variables_sha256(least_detector.variables)
+    assert variables_sha256(best.variables) != variables_sha256(calm_detector.variables)
     # The branch of the threshold map stays behind.
     assert best.kind == "ocr_detection" and best.source.endswith("trained on text regions")
-    shapes = [[np.shape(a) for _, a in flat_items(m.variables)] for m in (best, least_detector)]
+    shapes = [[np.shape(a) for _, a in flat_items(m.variables)] for m in (best, calm_detector)]
     assert shapes[0] == shapes[1]
     deepocr_jax.create_deep_ocr(mode="detection", detection_model=str(report.best))
 
