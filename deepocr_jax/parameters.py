@@ -47,6 +47,7 @@ class Parameters:
     recognition_num_char_candidates: int = 3
     recognition_image_width: int = 2048
     recognition_alignment: bool = False
+    recognition_draft: bool = False
     recognition_min_confidence: float = 0.7
     recognition_optimize_for_inference: bool = False
     image_max_pixels: int = 2**28
@@ -140,6 +141,7 @@ PARSERS: dict[str, Parser] = {
     "recognition_num_char_candidates": number(1, 100, integer=True),
     "recognition_image_width": side,
     "recognition_alignment": boolean,
+    "recognition_draft": boolean,
     "recognition_min_confidence": number(0, 1),
     "recognition_optimize_for_inference": boolean,
     "image_max_pixels": number(1, integer=True),

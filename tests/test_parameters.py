@@ -50,6 +50,7 @@ SETTABLE = {
     "recognition_image_size": ([2048, 48], {(320, 48): [320, 48], "640,48": [640, 48]}),
     "recognition_min_confidence": (0.7, {0: 0, "0.9": 0.9, 1.1: None}),
     "recognition_alignment": (False, {True: True, "true": True, 2: None}),
+    "recognition_draft": (False, {True: True, "true": True, 2: None}),
     "detection_min_pixel_score": (0.3, {0: 0, "0.5": 0.5, 1.5: None}),
     "detection_min_region_score": (0.5, {1: 1, -1: None}),
     "detection_box_unclip_ratio": (1.6, {2: 2, "1.5": 1.5, -1: None}),
@@ -236,6 +237,18 @@ def test_models_are_taken_as_handles(tiny_handle, tiny_detector, tiny_recognizer
     other = DLModel(replace(tiny_detector, meta_data={"note": "other"}))
     set_deep_ocr_param(tiny_handle, "detection_model", other)
     assert get_deep_ocr_param(tiny_handle, "detection_model") == other
+
+
+def test_published_weights_have_a_draft_unless_it_is_refused(tiny_handle, tiny_recognizer):
+    published = DLModel(replace(tiny_recognizer, sha256="0" * 64))
+    for model, has_one in ((published, True), (DLModel(tiny_recognizer), False)):
+        set_deep_ocr_param(tiny_handle, "recognition_model", model)
+        assert get_deep_ocr_param(tiny_handle, "recognition_draft") == has_one
+        assert (tiny_handle.state.nets.recognizer.draft is not None) == has_one
+        set_deep_ocr_param(tiny_handle, "recognition_draft", not has_one)
+        assert (tiny_handle.state.nets.recognizer.draft is None) == has_one
+    reader = create_deep_ocr("recognition", recognition_model=published, recognition_draft=False)
+    assert reader.state.nets.recognizer.draft is None
 
 
 def test_models_of_another_kind_are_refused(tiny_handle, tiny_detector, tmp_path):

@@ -16,7 +16,8 @@ from deepocr_jax.infer.compiled import keep_programs
 from deepocr_jax.infer.detector import DetectionSettings, make_detector_net, search
 from deepocr_jax.infer.pipeline import RecognitionSettings, read_word_images
 from deepocr_jax.infer.programs import resolve_devices
-from deepocr_jax.infer.recognizer import Reading, least_confidence, make_recognizer_net
+from deepocr_jax.infer.readings import Reading, least_confidence
+from deepocr_jax.infer.recognizer import make_recognizer_net
 from deepocr_jax.models.head import change_head
 from deepocr_jax.models.registry import spec_from_dict, task_of
 from deepocr_jax.types import Boxes, CharCandidates, DLResult

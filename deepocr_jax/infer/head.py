@@ -52,9 +52,23 @@ def best_class(values: jax.Array) -> jax.Array:
     return jnp.argmax(column, axis=-1) * blocks.shape[2] + lane
 
 
-def space_margin(values: jax.Array, best: jax.Array, space: jax.Array) -> jax.Array:
-    """Logit of the space less the best one's, [m]; 0 where the space is best."""
+def best_character(values: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Best class but the blank, and its logit less the blank's: [m, c] -> [m] twice.
+
+    Where the second is positive, the class is the best of all.
+    """
+    without_blank = jnp.where(jnp.arange(values.shape[1]) == BLANK, NEVER, values)
+    best = best_class(without_blank)
     largest = jnp.take_along_axis(values, best[:, None], axis=1)[:, 0]
+    return best, largest - values[:, BLANK]
+
+
+def space_margin(values: jax.Array, margin: jax.Array, space: jax.Array) -> jax.Array:
+    """Logit of the space less the best one's, [m]; 0 where the space is best.
+
+    `margin` [m] is that of the best character over the blank.
+    """
+    largest = values[:, BLANK] + jnp.maximum(margin, 0.0)
     return jnp.where(space == BLANK, NEVER, jnp.take(values, space, axis=1) - largest)
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from deepocr_jax.geometry.boxes import turn_boxes
 from deepocr_jax.geometry.crops import crop_box
 from deepocr_jax.infer.orientation import OrientationNet, turned_probability
-from deepocr_jax.infer.recognizer import LINE_HEIGHT, Reading, RecognizerNet, read_crops
+from deepocr_jax.infer.readings import Reading, read_crops
+from deepocr_jax.infer.recognizer import LINE_HEIGHT, RecognizerNet
 from deepocr_jax.postprocess.line_directions import is_across, page_axis
 
 # Enough that giving a task to a thread takes little beside it.

@@ -19,13 +19,8 @@ from deepocr_jax.infer.lines import (
     set_upright,
 )
 from deepocr_jax.infer.orientation import OrientationNet
-from deepocr_jax.infer.recognizer import (
-    FRAME_PX,
-    Reading,
-    RecognizerNet,
-    least_confidence,
-    read_crops,
-)
+from deepocr_jax.infer.readings import Reading, least_confidence, read_words
+from deepocr_jax.infer.recognizer import RecognizerNet
 from deepocr_jax.infer.stages import work_ahead
 from deepocr_jax.infer.straightening import detect
 from deepocr_jax.postprocess.ink import align_crop
@@ -217,7 +212,7 @@ def _spans(lines: Sequence[Line], settings: PageSettings) -> list[list[WordSpan]
 def _read_line(line: Line) -> ReadLine:
     reading, crop = line.reading, line.crop
     assert reading is not None and crop is not None
-    centres = (reading.runs.start + reading.runs.stop) / 2 * FRAME_PX
+    centres = (reading.runs.start + reading.runs.stop) / 2 * reading.frame_px
     return ReadLine(crop, reading.text, centres, _space_margins(reading))
 
 
@@ -294,7 +289,7 @@ def read_word_crops(
     pool: ThreadPoolExecutor | None = None,
 ) -> list[Reading]:
     """Reads word crops that are scaled already ([LINE_HEIGHT, w, 3] uint8 RGB)."""
-    readings = read_crops(
+    readings = read_words(
         crops, net, settings.max_width, settings.num_candidates, settings.batch_size, pool
     )
     return [_trimmed(reading) for reading in readings]

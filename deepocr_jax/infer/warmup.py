@@ -2,11 +2,13 @@
 
 import numpy as np
 
-from deepocr_jax.infer.buckets import canvas_shapes, line_widths
+from deepocr_jax.infer.buckets import canvas_shapes, line_width_bucket, line_widths
 from deepocr_jax.infer.device_regions import find_regions_on_device
+from deepocr_jax.infer.lines import RecognitionSettings
 from deepocr_jax.infer.orientation import turned_probability
 from deepocr_jax.infer.pipeline import Networks, PageSettings
-from deepocr_jax.infer.recognizer import LINE_HEIGHT, group_size, read_crops, run_candidates
+from deepocr_jax.infer.readings import DRAFT_WIDTHS, read_crops
+from deepocr_jax.infer.recognizer import LINE_HEIGHT, RecognizerNet, group_size, run_candidates
 from deepocr_jax.infer.tiles import detection_batch_size, run_tiles
 
 
@@ -29,16 +31,25 @@ def warm_up(nets: Networks, settings: PageSettings) -> int:
                 find_regions_on_device(scores, settings.detection.regions, nets.detector.finder)
                 count += 1
     if nets.recognizer is not None:
-        how = settings.recognition
-        for width in line_widths(nets.recognizer.least_width, how.max_width):
-            blank = np.zeros((LINE_HEIGHT, width, 3), np.uint8)
-            size = how.batch_size or group_size(width, nets.recognizer.platform)
-            each = size * len(nets.recognizer.readers)
-            read_crops([blank] * each, nets.recognizer, how.max_width, 1, how.batch_size)
-            count += 1
+        how, draft = settings.recognition, nets.recognizer.draft
+        count += _warm_up_recognizer(nets.recognizer, how, how.max_width)
+        if draft is not None:
+            count += _warm_up_recognizer(draft, how, DRAFT_WIDTHS[1])
+        # Those of the draft are the same.
         run_candidates(nets.recognizer, np.zeros((1, nets.recognizer.features), np.float32))
         count += 1
     if nets.orientation is not None:
         turned_probability([np.zeros((LINE_HEIGHT, LINE_HEIGHT, 3), np.uint8)], nets.orientation)
         count += 1
     return count
+
+
+def _warm_up_recognizer(net: RecognizerNet, how: RecognitionSettings, widest: int) -> int:
+    """The programs of crops up to the width of the widest; their number."""
+    widths = line_widths(net.least_width, how.max_width)
+    needed = [w for w in widths if w <= line_width_bucket(widest, net.least_width, how.max_width)]
+    for width in needed:
+        blank = np.zeros((LINE_HEIGHT, width, 3), np.uint8)
+        each = (how.batch_size or group_size(width, net.platform)) * len(net.readers)
+        read_crops([blank] * each, net, how.max_width, 1, how.batch_size)
+    return len(needed)

@@ -116,7 +116,10 @@ class AttentionNeck(nn.Module):
 
 
 class RecognizerBody(nn.Module):
-    """Everything but the head: [n, 48, w, 3] -> frame features [n, w / 8, neck_features]."""
+    """Everything but the head: [n, h, w, 3] -> frame features [n, w / 8, neck_features].
+
+    It learned crops 48 pixels high, and can look at them smaller: h is a multiple of 16.
+    """
 
     spec: RecognizerSpec
     dtype: jnp.dtype = jnp.float32
@@ -129,7 +132,8 @@ class RecognizerBody(nn.Module):
     ) -> jax.Array:
         """The normalised crop -> its frame features; `mask` [n] is 0 for rows that only fill."""
         x = LCNet(self.spec.backbone, dtype=self.dtype)(x.astype(self.dtype))[-1]
-        x = nn.avg_pool(x, (3, 2), strides=(3, 2))[:, 0]
+        window = x.shape[1], 2
+        x = nn.avg_pool(x, window, strides=window)[:, 0]
         neck = AttentionNeck(self.spec, self.dtype, self.axis_name, self.momentum)
         return neck(x, train, mask)
 

@@ -56,11 +56,24 @@ def make_handle(
     recognition: ModelCheckpoint | None,
     orientation: ModelCheckpoint | None,
 ) -> DeepOCR:
-    """A handle with its networks made; without an alphabet it takes the recognizer's own."""
+    """A handle with its networks made; without an alphabet it takes what suits the recognizer."""
     state = State(parameters, detection, recognition, orientation, Networks(None, None, None))
     if recognition is not None and not parameters.recognition_alphabet:
-        state = with_parameters(state, recognition_alphabet=recognition.alphabet)
+        state = with_parameters(state, **parameters_of_recognizer(recognition))
     return DeepOCR(rebuilt(state, ("detector", "recognizer", "orientation")))
+
+
+def parameters_of_recognizer(model: ModelCheckpoint) -> dict[str, Any]:
+    """The parameters that belong to a recognizer: values with which it reads as it learned to.
+
+    Published weights have learned text of several heights. Of retrained ones nobody knows, so they
+    have no draft unless it is asked for.
+    """
+    return {
+        "recognition_alphabet": model.alphabet,
+        "recognition_alphabet_mapping": (),
+        "recognition_draft": bool(model.sha256),
+    }
 
 
 def check_mode(mode: str) -> None:
@@ -121,6 +134,7 @@ def rebuilt(state: State, parts: Sequence[str]) -> State:
             mapping,
             p.recognition_num_char_candidates,
             _dtype(p.recognition_optimize_for_inference, devices),
+            p.recognition_draft,
         )
         nets = replace(nets, recognizer=net)
     return replace(state, nets=nets)

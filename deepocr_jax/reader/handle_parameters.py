@@ -14,7 +14,12 @@ from deepocr_jax.infer.recognizer import LINE_HEIGHT, group_size
 from deepocr_jax.infer.tiles import detection_batch_size
 from deepocr_jax.models.registry import SCORE_MAP_KIND
 from deepocr_jax.parameters import PARSERS, Parameters, pair, sides
-from deepocr_jax.reader.handle import State, rebuilt, with_parameters
+from deepocr_jax.reader.handle import (
+    State,
+    parameters_of_recognizer,
+    rebuilt,
+    with_parameters,
+)
 from deepocr_jax.text.alphabet import as_characters, resolve_alphabet
 from deepocr_jax.types import SCORE_MAP_NAMES
 
@@ -40,6 +45,7 @@ _REBUILDS = {
     "detection_optimize_for_inference": ("detector",),
     "recognition_optimize_for_inference": ("recognizer",),
     "recognition_num_char_candidates": ("recognizer",),
+    "recognition_draft": ("recognizer",),
 }
 
 
@@ -90,12 +96,9 @@ def _set_recognition_model(state: State, value: Any) -> State:
 
 
 def _with_recognizer(state: State, model: ModelCheckpoint) -> State:
-    """Another recognizer; the alphabet becomes its own, since the old one need not fit."""
-    state = with_parameters(
-        replace(state, recognition=model),
-        recognition_alphabet=model.alphabet,
-        recognition_alphabet_mapping=(),
-    )
+    """Another recognizer; alphabet and draft become its own, since the old ones need not fit."""
+    state = replace(state, recognition=model)
+    state = with_parameters(state, **parameters_of_recognizer(model))
     return rebuilt(state, ("recognizer",))
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from deepocr_jax.infer.orientation import OrientationNet, turned_probability
-from deepocr_jax.infer.recognizer import candidate_rows, group_size, read_crops
+from deepocr_jax.infer.readings import read_crops
+from deepocr_jax.infer.recognizer import candidate_rows, group_size
 from deepocr_jax.parameters import Parameters
 from deepocr_jax.reader.handle import make_handle
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from deepocr_jax.infer.recognizer import _characters
+from deepocr_jax.infer.readings import _characters
 from deepocr_jax.text.ctc import find_runs
 
 CHARACTERS = ("", *"abcdef")

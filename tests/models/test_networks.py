@@ -75,6 +75,11 @@ def test_recognizer_gives_one_frame_every_8_pixels(spec, classes, width):
     assert out.shape == (3, width // 8, classes)
 
 
+def test_recognizer_gives_as_many_frames_of_lower_crops():
+    found = output_shape("ocr_recognition", TINY_RECOGNIZER, 2, 32, 64, 3)
+    assert found.shape == (2, 8, 11)
+
+
 @pytest.mark.parametrize("count", [1, 8])
 def test_orientation_gives_two_logits(count):
     assert output_shape("ocr_orientation", "ppocr_mobile_v2", count, 48, 192, 3).shape == (count, 2)

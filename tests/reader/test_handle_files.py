@@ -35,6 +35,7 @@ CHANGES = {
     "detection_boxes_on_device": True,
     "detection_straighten": False,
     "recognition_batch_size": 2,
+    "recognition_draft": True,
     "recognition_image_width": 96,
     "recognition_num_char_candidates": 2,
     "recognition_alphabet": list("0A1OB"),
