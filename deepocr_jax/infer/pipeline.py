@@ -11,10 +11,12 @@ import numpy as np
 
 from deepocr_jax.data.word_crops import scale_crop
 from deepocr_jax.geometry.boxes import directions, sub_boxes
+from deepocr_jax.geometry.crops import resize_image
 from deepocr_jax.infer.detector import Detection, DetectionSettings, DetectorNet
 from deepocr_jax.infer.lines import (
     Line,
     RecognitionSettings,
+    natural_width,
     read_lines,
     set_upright,
 )
@@ -236,12 +238,14 @@ def _word(line: Line, span: WordSpan, box: np.ndarray) -> Word:
     height, width = crop.shape[:2]
     rows = slice(max(0, math.floor(span.top)), min(height, math.ceil(span.bottom)))
     cols = slice(max(0, math.floor(span.start)), min(width, math.ceil(span.end)))
+    picture = crop[rows, cols]
+    stretched = round(picture.shape[1] * natural_width(line.box) / width)
     return Word(
         box,
         "".join([reading.text[i] for i in span.characters]),
         tuple([reading.candidates[i] for i in span.characters]),
         tuple([reading.confidences[i] for i in span.characters]),
-        crop[rows, cols],
+        resize_image(picture, picture.shape[0], max(1, stretched)),
     )
 
 
