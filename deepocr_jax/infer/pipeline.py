@@ -233,20 +233,29 @@ def _space_margins(reading: Reading) -> np.ndarray:
 
 
 def _word(line: Line, span: WordSpan, box: np.ndarray) -> Word:
-    reading, crop = line.reading, line.crop
-    assert reading is not None and crop is not None
-    height, width = crop.shape[:2]
-    rows = slice(max(0, math.floor(span.top)), min(height, math.ceil(span.bottom)))
-    cols = slice(max(0, math.floor(span.start)), min(width, math.ceil(span.end)))
-    picture = crop[rows, cols]
-    stretched = round(picture.shape[1] * natural_width(line.box) / width)
+    reading = line.reading
+    assert reading is not None
     return Word(
         box,
         "".join([reading.text[i] for i in span.characters]),
         tuple([reading.candidates[i] for i in span.characters]),
         tuple([reading.confidences[i] for i in span.characters]),
-        resize_image(picture, picture.shape[0], max(1, stretched)),
+        _picture(line, span),
     )
+
+
+def _picture(line: Line, span: WordSpan) -> np.ndarray:
+    """A word cut out of its line, as wide as it is in the image."""
+    crop = line.crop
+    assert crop is not None
+    height, width = crop.shape[:2]
+    rows = slice(max(0, math.floor(span.top)), min(height, math.ceil(span.bottom)))
+    cols = slice(max(0, math.floor(span.start)), min(width, math.ceil(span.end)))
+    picture = crop[rows, cols]
+    natural = natural_width(line.box)
+    if width + 1 > natural or not picture.size:
+        return picture
+    return resize_image(picture, picture.shape[0], round(picture.shape[1] * natural / width))
 
 
 @dataclass(frozen=True)

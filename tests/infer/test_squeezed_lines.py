@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from deepocr_jax.infer.lines import line_width
+from deepocr_jax.infer.lines import Line, line_width
+from deepocr_jax.infer.pipeline import _picture
+from deepocr_jax.postprocess.words import WordSpan
 
 
 def box_of(width):
@@ -30,3 +32,10 @@ def test_pictures_of_words_keep_their_shape(sample_result):
             seen += 1
     # The small print is two long lines.
     assert seen > 20
+
+
+@pytest.mark.parametrize(("start", "end", "width"), [(40, 140, 125), (10, 10, 0), (390, 450, 12)])
+def test_a_picture_of_a_squeezed_line_is_stretched(start, end, width):
+    line = Line(0, box_of(500), crop=np.full((48, 400, 3), 200, np.uint8))
+    picture = _picture(line, WordSpan((), start, end, 8, 40))
+    assert picture.shape == (32, width, 3)
