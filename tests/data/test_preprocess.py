@@ -25,7 +25,7 @@ def recognition(**others):
 def test_a_crop_is_what_inference_reads(size, monkeypatch):
     pipeline = pytest.importorskip("deepocr_jax.infer.pipeline")
     seen = []
-    monkeypatch.setattr(pipeline, "read_crops", lambda crops, *_: seen.extend(crops) or [])
+    monkeypatch.setattr(pipeline, "read_words", lambda crops, *_: seen.extend(crops) or [])
     monkeypatch.setattr(pipeline, "zip", lambda *_, strict: [], raising=False)
     image = random_image(*size)
     settings = pipeline.RecognitionSettings(max_width=640)
