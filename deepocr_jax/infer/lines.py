@@ -29,10 +29,6 @@ DOUBTFUL = 0.75
 UNCERTAIN = 0.95
 CLEARLY_BETTER = 0.1
 
-# Lines longer than that are read squeezed along, but not below it: the published recognizer learned
-# its lines in canvases of 320 columns, into which the longer ones were squeezed.
-LEARNED_WIDTH, SQUEEZE = 320, 0.8
-
 
 @dataclass(frozen=True)
 class RecognitionSettings:
@@ -52,7 +48,7 @@ class Line:
         page: Number of the image.
         box: [5] in the image.
         words: [m, 5] boxes of its words in the order of reading, where the detector found words.
-        crop: The region upright, a long one squeezed along.
+        crop: The region upright.
         reading: What was read in it.
     """
 
@@ -68,17 +64,9 @@ class Line:
         return self.reading.confidence if self.reading is not None else 0.0
 
 
-def natural_width(box: np.ndarray) -> float:
-    """Width of a region at `LINE_HEIGHT` as its aspect ratio has it."""
-    return LINE_HEIGHT * float(box[3]) / max(float(box[4]), 0.5)
-
-
 def line_width(box: np.ndarray, max_width: int) -> int:
-    """Width of a region's crop, which is read."""
-    width = natural_width(box)
-    if width > LEARNED_WIDTH:
-        width = max(LEARNED_WIDTH, SQUEEZE * width)
-    return int(min(max_width, max(8, math.ceil(width))))
+    """Width of a region's crop at `LINE_HEIGHT`."""
+    return int(min(max_width, max(8, math.ceil(LINE_HEIGHT * box[3] / max(box[4], 0.5)))))
 
 
 def set_upright(

@@ -11,12 +11,10 @@ import numpy as np
 
 from deepocr_jax.data.word_crops import scale_crop
 from deepocr_jax.geometry.boxes import directions, sub_boxes
-from deepocr_jax.geometry.crops import resize_image
 from deepocr_jax.infer.detector import Detection, DetectionSettings, DetectorNet
 from deepocr_jax.infer.lines import (
     Line,
     RecognitionSettings,
-    natural_width,
     read_lines,
     set_upright,
 )
@@ -233,29 +231,18 @@ def _space_margins(reading: Reading) -> np.ndarray:
 
 
 def _word(line: Line, span: WordSpan, box: np.ndarray) -> Word:
-    reading = line.reading
-    assert reading is not None
+    reading, crop = line.reading, line.crop
+    assert reading is not None and crop is not None
+    height, width = crop.shape[:2]
+    rows = slice(max(0, math.floor(span.top)), min(height, math.ceil(span.bottom)))
+    cols = slice(max(0, math.floor(span.start)), min(width, math.ceil(span.end)))
     return Word(
         box,
         "".join([reading.text[i] for i in span.characters]),
         tuple([reading.candidates[i] for i in span.characters]),
         tuple([reading.confidences[i] for i in span.characters]),
-        _picture(line, span),
+        crop[rows, cols],
     )
-
-
-def _picture(line: Line, span: WordSpan) -> np.ndarray:
-    """A word cut out of its line, as wide as it is in the image."""
-    crop = line.crop
-    assert crop is not None
-    height, width = crop.shape[:2]
-    rows = slice(max(0, math.floor(span.top)), min(height, math.ceil(span.bottom)))
-    cols = slice(max(0, math.floor(span.start)), min(width, math.ceil(span.end)))
-    picture = crop[rows, cols]
-    natural = natural_width(line.box)
-    if width + 1 > natural or not picture.size:
-        return picture
-    return resize_image(picture, picture.shape[0], round(picture.shape[1] * natural / width))
 
 
 @dataclass(frozen=True)
