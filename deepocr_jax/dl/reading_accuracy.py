@@ -8,10 +8,9 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from deepocr_jax.checkpoint import ModelCheckpoint
-from deepocr_jax.infer.lines import RecognitionSettings
 from deepocr_jax.infer.pipeline import read_word_crops
 from deepocr_jax.infer.programs import resolve_devices
-from deepocr_jax.infer.readings import least_confidence
+from deepocr_jax.infer.readings import RecognitionSettings, least_confidence
 from deepocr_jax.infer.recognizer import make_recognizer_net
 from deepocr_jax.metrics.recognition import RecognitionMetrics
 from deepocr_jax.types import CropSource

@@ -63,12 +63,13 @@ def best_character(values: jax.Array) -> tuple[jax.Array, jax.Array]:
     return best, largest - values[:, BLANK]
 
 
-def space_margin(values: jax.Array, margin: jax.Array, space: jax.Array) -> jax.Array:
+def space_margin(values: jax.Array, best: jax.Array, space: jax.Array) -> jax.Array:
     """Logit of the space less the best one's, [m]; 0 where the space is best.
 
-    `margin` [m] is that of the best character over the blank.
+    `best` [m] is the best class but the blank.
     """
-    largest = values[:, BLANK] + jnp.maximum(margin, 0.0)
+    largest = jnp.take_along_axis(values, best[:, None], axis=1)[:, 0]
+    largest = jnp.maximum(largest, values[:, BLANK])
     return jnp.where(space == BLANK, NEVER, jnp.take(values, space, axis=1) - largest)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from deepocr_jax.geometry.boxes import turn_boxes
 from deepocr_jax.geometry.crops import crop_box
 from deepocr_jax.infer.orientation import OrientationNet, turned_probability
-from deepocr_jax.infer.readings import Reading, read_crops
+from deepocr_jax.infer.readings import Reading, RecognitionSettings, read_crops
 from deepocr_jax.infer.recognizer import LINE_HEIGHT, RecognizerNet
 from deepocr_jax.postprocess.line_directions import is_across, page_axis
 
@@ -28,16 +28,6 @@ UNSURE = (0.25, 0.75)
 DOUBTFUL = 0.75
 UNCERTAIN = 0.95
 CLEARLY_BETTER = 0.1
-
-
-@dataclass(frozen=True)
-class RecognitionSettings:
-    """How crops are read."""
-
-    max_width: int = 2048
-    num_candidates: int = 3
-    batch_size: int = 0
-    alignment: bool = False
 
 
 @dataclass
@@ -181,9 +171,7 @@ def read_once(
 ) -> None:
     """Crops and reads the lines as they lie."""
     crops = crop_lines(lines, images, settings.max_width, pool)
-    readings = read_crops(
-        crops, net, settings.max_width, settings.num_candidates, settings.batch_size, pool
-    )
+    readings = read_crops(crops, net, settings, pool)
     for line, crop, reading in zip(lines, crops, readings, strict=True):
         line.crop, line.reading = crop, reading
 

@@ -12,14 +12,14 @@ import numpy as np
 from deepocr_jax.data.word_crops import scale_crop
 from deepocr_jax.geometry.boxes import directions, sub_boxes
 from deepocr_jax.infer.detector import Detection, DetectionSettings, DetectorNet
-from deepocr_jax.infer.lines import (
-    Line,
-    RecognitionSettings,
-    read_lines,
-    set_upright,
-)
+from deepocr_jax.infer.lines import Line, read_lines, set_upright
 from deepocr_jax.infer.orientation import OrientationNet
-from deepocr_jax.infer.readings import Reading, least_confidence, read_words
+from deepocr_jax.infer.readings import (
+    Reading,
+    RecognitionSettings,
+    least_confidence,
+    read_words,
+)
 from deepocr_jax.infer.recognizer import RecognizerNet
 from deepocr_jax.infer.stages import work_ahead
 from deepocr_jax.infer.straightening import detect
@@ -289,10 +289,7 @@ def read_word_crops(
     pool: ThreadPoolExecutor | None = None,
 ) -> list[Reading]:
     """Reads word crops that are scaled already ([LINE_HEIGHT, w, 3] uint8 RGB)."""
-    readings = read_words(
-        crops, net, settings.max_width, settings.num_candidates, settings.batch_size, pool
-    )
-    return [_trimmed(reading) for reading in readings]
+    return [_trimmed(reading) for reading in read_words(crops, net, settings, pool)]
 
 
 def _trimmed(reading: Reading) -> Reading:

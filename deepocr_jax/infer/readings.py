@@ -32,6 +32,23 @@ def least_confidence(confidences: Sequence[Sequence[float]]) -> float:
 
 
 @dataclass(frozen=True)
+class RecognitionSettings:
+    """How crops are read.
+
+    Attributes:
+        max_width: Largest compiled width.
+        num_candidates: Candidates a character.
+        batch_size: Crops a group; 0: chosen by width for the device.
+        alignment: Whether word images are straightened before they become crops.
+    """
+
+    max_width: int = 2048
+    num_candidates: int = 3
+    batch_size: int = 0
+    alignment: bool = False
+
+
+@dataclass(frozen=True)
 class Reading:
     """What was read in one crop.
 
@@ -41,7 +58,8 @@ class Reading:
         candidates: For each character its best classes' characters, best first.
         confidences: Their softmax values.
         space_margins: [t] for each frame how far the space is from the best class, in logits.
-        missed: Probability of the likeliest character that was not read, see `likeliest_missed`.
+        best: [t] best class of each frame but the blank, and
+        margins: [t] how far it is above the blank, in logits.
         frame_px: Columns of the crop that a frame stands for.
     """
 
@@ -50,7 +68,8 @@ class Reading:
     candidates: tuple[tuple[str, ...], ...]
     confidences: tuple[tuple[float, ...], ...]
     space_margins: np.ndarray
-    missed: float
+    best: np.ndarray
+    margins: np.ndarray
     frame_px: int
 
     @property
@@ -63,53 +82,53 @@ class Reading:
     @property
     def certainty(self) -> float:
         """How sure it is that all characters are right and none is missed; 0 for no characters."""
-        return min(least_confidence(self.confidences), 1.0 - self.missed)
+        labels = np.where(self.margins > 0, self.best, BLANK)
+        missed = float(likeliest_missed(labels, self.best, self.margins))
+        return min(least_confidence(self.confidences), 1.0 - missed)
 
 
 def read_crops(
     crops: list[np.ndarray],
     net: RecognizerNet,
-    max_width: int,
-    num_candidates: int,
-    batch_size: int = 0,
+    settings: RecognitionSettings,
     pool: ThreadPoolExecutor | None = None,
 ) -> list[Reading]:
     """Reads upright line crops.
 
     Args:
-        crops: [LINE_HEIGHT, w, 3] uint8 RGB each, w <= max_width.
+        crops: [LINE_HEIGHT, w, 3] uint8 RGB each, w <= settings.max_width.
         net: The recognizer.
-        max_width: Largest compiled width.
-        num_candidates: Candidates a character.
-        batch_size: Crops a group; 0: chosen by width for the device.
+        settings: How they are read.
         pool: Runs groups side by side, if given.
 
     Returns:
         One reading a crop, independent of the other crops.
     """
-    groups = make_groups(crops, net, max_width, batch_size)
+    groups = make_groups(crops, net, settings.max_width, settings.batch_size)
     run = functools.partial(run_group, crops, net)
     numbers = range(len(groups))
     outcomes = list(pool.map(run, groups, numbers) if pool else map(run, groups, numbers))
     nothing = np.zeros(0, np.float32)
     runs: list[Runs] = [find_runs(np.zeros(0, np.int32))] * len(crops)
-    rows, spaces, missed = [nothing] * len(crops), [nothing] * len(crops), [0.0] * len(crops)
+    rows = [nothing] * len(crops)
+    frames: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = [(nothing, nothing, nothing)] * len(
+        crops
+    )
     for (_, members), seen in zip(groups, outcomes, strict=True):
         best = net.merged[seen.best]
         labels = np.where(seen.margins > 0, best, BLANK)
-        most = likeliest_missed(labels, best, seen.margins)
         for slot, crop in enumerate(members):
-            spaces[crop], missed[crop] = seen.space_margins[slot], float(most[slot])
+            frames[crop] = seen.space_margins[slot], best[slot], seen.margins[slot]
             runs[crop] = find_runs(labels[slot])
             rows[crop] = seen.features[slot][labels[slot] != BLANK]
     classes, confidences = _best_candidates(net, rows, pool)
-    names, values = _characters(runs, classes, confidences, net, num_candidates)
+    names, values = _characters(runs, classes, confidences, net, settings.num_candidates)
     readings, offset = [], 0
-    for run_, space, most in zip(runs, spaces, missed, strict=True):
+    for run_, (space, best, margin) in zip(runs, frames, strict=True):
         mine = slice(offset, offset + len(run_.label))
         text = tuple([net.characters[label] for label in run_.label.tolist()])
         candidates = tuple(names[mine]), tuple(values[mine])
-        readings.append(Reading(text, run_, *candidates, space, most, net.frame_px))
+        readings.append(Reading(text, run_, *candidates, space, best, margin, net.frame_px))
         offset = mine.stop
     return readings
 
@@ -117,41 +136,40 @@ def read_crops(
 def read_words(
     crops: list[np.ndarray],
     net: RecognizerNet,
-    max_width: int,
-    num_candidates: int,
-    batch_size: int = 0,
+    settings: RecognitionSettings,
     pool: ThreadPoolExecutor | None = None,
 ) -> list[Reading]:
     """Reads upright crops of words, clear ones by the recognizer's draft; see `read_crops`."""
-    how = max_width, num_candidates, batch_size, pool
     if net.draft is None:
-        return read_crops(crops, net, *how)
+        return read_crops(crops, net, settings, pool)
     least, most = DRAFT_WIDTHS
     suited = [i for i, crop in enumerate(crops) if least <= crop.shape[1] <= most]
-    drafts = read_crops([crops[i] for i in suited], net.draft, *how)
+    drafts = read_crops([crops[i] for i in suited], net.draft, settings, pool)
     sure = {i: x for i, x in zip(suited, drafts, strict=True) if x.certainty >= SURE}
     others = [i for i in range(len(crops)) if i not in sure]
-    full = dict(zip(others, read_crops([crops[i] for i in others], net, *how), strict=True))
+    full = dict(
+        zip(others, read_crops([crops[i] for i in others], net, settings, pool), strict=True)
+    )
     return [sure[i] if i in sure else full[i] for i in range(len(crops))]
 
 
 def likeliest_missed(labels: np.ndarray, best: np.ndarray, margins: np.ndarray) -> np.ndarray:
-    """How likely it is that a character stands where none is read: the likeliest one's, [n].
+    """How likely it is that a character stands where none is read: the likeliest one's, [...].
 
     Args:
-        labels: [n, t] class that each frame is decoded as.
-        best: [n, t] its best class but the blank.
-        margins: [n, t] how far that is above the blank, in logits.
+        labels: [..., t] class that each frame is decoded as.
+        best: [..., t] its best class but the blank.
+        margins: [..., t] how far that is above the blank, in logits.
 
     Returns:
         Its probability beside the blank's, at most 1/2. The edges of a character that is read do
         not count: frames next to one of their own best class.
     """
-    ends = np.full((len(labels), 1), BLANK, labels.dtype)
-    before = np.concatenate([ends, labels[:, :-1]], axis=1)
-    after = np.concatenate([labels[:, 1:], ends], axis=1)
+    ends = np.full((*labels.shape[:-1], 1), BLANK, labels.dtype)
+    before = np.concatenate([ends, labels[..., :-1]], axis=-1)
+    after = np.concatenate([labels[..., 1:], ends], axis=-1)
     blank = (labels == BLANK) & (best != before) & (best != after)
-    largest = np.max(margins, axis=1, where=blank, initial=-np.inf)
+    largest = np.max(margins, axis=-1, where=blank, initial=-np.inf)
     return np.exp(-np.logaddexp(0.0, -largest))
 
 

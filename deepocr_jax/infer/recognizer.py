@@ -117,9 +117,9 @@ def make_recognizer_net(
 
     def readers(frame_px: int) -> tuple[Program, ...]:
         told = spec.body_only(), dtype, model.preprocess, frame_px
-        read, identity = functools.partial(_frames, *told), repr(["recognizer", *told])
+        read, name = functools.partial(_frames, *told), repr(["recognizer", *told])
         return tuple(
-            Program(read, w, device, identity) for w, device in zip(weights, devices, strict=True)
+            Program(read, w, device, name) for w, device in zip(weights, devices, strict=True)
         )
 
     net = RecognizerNet(
@@ -167,7 +167,7 @@ def _frames(
     n, t, f = features.shape
     every = logits(head, features.reshape(n * t, f))
     best, margin = best_character(every)
-    space = space_margin(every, margin, head["space"])
+    space = space_margin(every, best, head["space"])
     return (
         best.reshape(n, t).astype(jnp.int32),
         margin.reshape(n, t),

@@ -4,10 +4,9 @@ import numpy as np
 
 from deepocr_jax.infer.buckets import canvas_shapes, line_width_bucket, line_widths
 from deepocr_jax.infer.device_regions import find_regions_on_device
-from deepocr_jax.infer.lines import RecognitionSettings
 from deepocr_jax.infer.orientation import turned_probability
 from deepocr_jax.infer.pipeline import Networks, PageSettings
-from deepocr_jax.infer.readings import DRAFT_WIDTHS, read_crops
+from deepocr_jax.infer.readings import DRAFT_WIDTHS, RecognitionSettings, read_crops
 from deepocr_jax.infer.recognizer import LINE_HEIGHT, RecognizerNet, group_size, run_candidates
 from deepocr_jax.infer.tiles import detection_batch_size, run_tiles
 
@@ -46,10 +45,10 @@ def warm_up(nets: Networks, settings: PageSettings) -> int:
 
 def _warm_up_recognizer(net: RecognizerNet, how: RecognitionSettings, widest: int) -> int:
     """The programs of crops up to the width of the widest; their number."""
-    widths = line_widths(net.least_width, how.max_width)
-    needed = [w for w in widths if w <= line_width_bucket(widest, net.least_width, how.max_width)]
-    for width in needed:
+    last = line_width_bucket(widest, net.least_width, how.max_width)
+    widths = line_widths(net.least_width, last)
+    for width in widths:
         blank = np.zeros((LINE_HEIGHT, width, 3), np.uint8)
         each = (how.batch_size or group_size(width, net.platform)) * len(net.readers)
-        read_crops([blank] * each, net, how.max_width, 1, how.batch_size)
-    return len(needed)
+        read_crops([blank] * each, net, how)
+    return len(widths)

@@ -9,10 +9,10 @@ import numpy as np
 from deepocr_jax.checkpoint import ModelCheckpoint
 from deepocr_jax.errors import ModeError, ParameterValueError
 from deepocr_jax.infer.detector import DetectionSettings, make_detector_net
-from deepocr_jax.infer.lines import RecognitionSettings
 from deepocr_jax.infer.orientation import make_orientation_net
 from deepocr_jax.infer.pipeline import Networks, PageSettings
 from deepocr_jax.infer.programs import resolve_devices
+from deepocr_jax.infer.readings import RecognitionSettings
 from deepocr_jax.infer.recognizer import make_recognizer_net
 from deepocr_jax.parameters import Parameters
 from deepocr_jax.postprocess.db_regions import RegionParams

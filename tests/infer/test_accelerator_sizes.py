@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deepocr_jax.infer.orientation import OrientationNet, turned_probability
-from deepocr_jax.infer.readings import read_crops
+from deepocr_jax.infer.readings import RecognitionSettings, read_crops
 from deepocr_jax.infer.recognizer import candidate_rows, group_size
 from deepocr_jax.parameters import Parameters
 from deepocr_jax.reader.handle import make_handle
@@ -17,7 +17,10 @@ def test_crops_are_read_alike(tiny_recognizer):
     net = make_handle(Parameters(), None, tiny_recognizer, None).state.nets.recognizer
     rng = np.random.default_rng(0)
     crops = [rng.integers(0, 256, (48, w, 3), np.uint8) for w in (30, 160, 90, 300, 200)]
-    on_cpu, on_gpu = (read_crops(crops, replace(net, platform=p), 320, 3) for p in ("cpu", "gpu"))
+    on_cpu, on_gpu = (
+        read_crops(crops, replace(net, platform=p), RecognitionSettings(max_width=320))
+        for p in ("cpu", "gpu")
+    )
     assert group_size(320, "gpu") > group_size(320, "cpu")
     assert candidate_rows("gpu") > candidate_rows("cpu")
     assert any(reading.text for reading in on_cpu)

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from deepocr_jax.infer import readings
-from deepocr_jax.infer.readings import likeliest_missed, read_crops, read_words
+from deepocr_jax.infer.readings import RecognitionSettings, likeliest_missed, read_crops, read_words
 from deepocr_jax.parameters import Parameters
 from deepocr_jax.reader.handle import make_handle
 from tests.conftest import TINY_ALPHABET
 
 A, B = 1, 2
+NARROW, WIDE = RecognitionSettings(max_width=320), RecognitionSettings(max_width=640)
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +37,10 @@ def assert_same(reading, other):
 
 
 def test_each_crop_is_read_once_that_is_sure_and_in_full_that_is_not(net, crops, monkeypatch):
-    drafts, full = (read_crops(crops, x, 640, 3) for x in (net.draft, net))
+    drafts, full = (read_crops(crops, x, WIDE) for x in (net.draft, net))
     certainties = sorted(x.certainty for x in drafts[:6])
     monkeypatch.setattr(readings, "SURE", (certainties[2] + certainties[3]) / 2)
-    found = read_words(crops, net, 640, 3)
+    found = read_words(crops, net, WIDE)
     assert [x.frame_px for x in found[:6]].count(12) == 3
     for reading, draft, own in zip(found[:6], drafts, full, strict=False):
         assert_same(reading, draft if draft.certainty >= readings.SURE else own)
@@ -48,16 +49,20 @@ def test_each_crop_is_read_once_that_is_sure_and_in_full_that_is_not(net, crops,
 @pytest.mark.parametrize(("sure", "frame_px"), [(0.0, 12), (1.1, 8)])
 def test_all_or_none_can_be_sure(net, crops, monkeypatch, sure, frame_px):
     monkeypatch.setattr(readings, "SURE", sure)
-    found = read_words(crops, net, 640, 3)
+    found = read_words(crops, net, WIDE)
     assert {x.frame_px for x in found[:6]} == {frame_px}
     # Too narrow and too wide for a draft.
     assert [x.frame_px for x in found[6:]] == [8, 8]
-    assert read_words([], net, 640, 3) == []
+    assert read_words([], net, WIDE) == []
 
 
 def test_without_a_draft_all_is_read_in_full(net, crops):
     alone = replace(net, draft=None)
-    pairs = zip(read_words(crops, alone, 640, 3), read_crops(crops, net, 640, 3), strict=True)
+    pairs = zip(
+        read_words(crops, alone, WIDE),
+        read_crops(crops, net, WIDE),
+        strict=True,
+    )
     for reading, own in pairs:
         assert_same(reading, own)
 
@@ -65,7 +70,7 @@ def test_without_a_draft_all_is_read_in_full(net, crops):
 @pytest.mark.parametrize("width", [90, 300])
 def test_frames_cover_the_canvas(net, width):
     crop = np.full((48, width, 3), 200, np.uint8)
-    (draft,), (own,) = (read_crops([crop], x, 320, 3) for x in (net.draft, net))
+    (draft,), (own,) = (read_crops([crop], x, NARROW) for x in (net.draft, net))
     assert len(draft.space_margins) == {90: 8, 300: 27}[width]
     assert len(own.space_margins) == {90: 20, 300: 40}[width]
 
@@ -93,7 +98,9 @@ def test_characters_that_may_be_missed(labels, best, margins, expected):
 
 
 def test_certainty_is_of_the_worst_character_and_of_the_missed_one(net, crops):
-    for reading in read_crops(crops, net.draft, 640, 3):
+    for reading in read_crops(crops, net.draft, WIDE):
         surest = [values[0] for values in reading.confidences]
         least = min(surest) if surest else 0.0
-        assert reading.certainty == min(least, 1 - reading.missed)
+        labels = np.where(reading.margins > 0, reading.best, 0)
+        missed = likeliest_missed(labels, reading.best, reading.margins)
+        assert reading.certainty == min(least, 1 - missed)
