@@ -10,8 +10,9 @@ import numpy as np
 
 from deepocr_jax.geometry.boxes import turn_boxes
 from deepocr_jax.geometry.crops import crop_box
+from deepocr_jax.infer.drafts import read_by_words
 from deepocr_jax.infer.orientation import OrientationNet, turned_probability
-from deepocr_jax.infer.readings import Reading, RecognitionSettings, read_crops
+from deepocr_jax.infer.readings import Reading, RecognitionSettings
 from deepocr_jax.infer.recognizer import LINE_HEIGHT, RecognizerNet
 from deepocr_jax.postprocess.line_directions import is_across, page_axis
 
@@ -154,9 +155,13 @@ def read_lines(
     turned = turned_probability(crops, classifier)
     doubtful = [x for x in lines if x.confidence < DOUBTFUL]
     doubtful += [x for x, p in zip(uncertain, turned, strict=True) if p > 0.5]
-    flipped = [_turned(x) for x in doubtful]
-    read_once(flipped, images, net, settings, pool)
-    for line, other in zip(doubtful, flipped, strict=True):
+    pairs = [(x, _turned(x)) for x in doubtful]
+    if net.draft is not None:
+        # Most of them are no clearer upside down, and a draft tells.
+        read_once([y for _, y in pairs], images, net.draft, settings, pool)
+        pairs = [(x, y) for x, y in pairs if y.confidence > x.confidence + CLEARLY_BETTER]
+    read_once([y for _, y in pairs], images, net, settings, pool)
+    for line, other in pairs:
         if other.confidence > line.confidence + CLEARLY_BETTER:
             line.box, line.words = other.box, other.words
             line.crop, line.reading = other.crop, other.reading
@@ -171,7 +176,7 @@ def read_once(
 ) -> None:
     """Crops and reads the lines as they lie."""
     crops = crop_lines(lines, images, settings.max_width, pool)
-    readings = read_crops(crops, net, settings, pool)
+    readings = read_by_words(crops, net, settings, pool)
     for line, crop, reading in zip(lines, crops, readings, strict=True):
         line.crop, line.reading = crop, reading
 

@@ -4,13 +4,14 @@ import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
 
 from deepocr_jax.data.word_crops import scale_crop
 from deepocr_jax.geometry.boxes import directions, sub_boxes
+from deepocr_jax.infer.drafts import read_words
 from deepocr_jax.infer.detector import Detection, DetectionSettings, DetectorNet
 from deepocr_jax.infer.lines import Line, read_lines, set_upright
 from deepocr_jax.infer.orientation import OrientationNet
@@ -18,7 +19,6 @@ from deepocr_jax.infer.readings import (
     Reading,
     RecognitionSettings,
     least_confidence,
-    read_words,
 )
 from deepocr_jax.infer.recognizer import RecognizerNet
 from deepocr_jax.infer.stages import work_ahead
@@ -212,8 +212,7 @@ def _spans(lines: Sequence[Line], settings: PageSettings) -> list[list[WordSpan]
 def _read_line(line: Line) -> ReadLine:
     reading, crop = line.reading, line.crop
     assert reading is not None and crop is not None
-    centres = (reading.runs.start + reading.runs.stop) / 2 * reading.frame_px
-    return ReadLine(crop, reading.text, centres, _space_margins(reading))
+    return ReadLine(crop, reading.text, reading.centres, reading.spaces)
 
 
 def _edges_along(box: np.ndarray, words: np.ndarray) -> np.ndarray:
@@ -221,13 +220,6 @@ def _edges_along(box: np.ndarray, words: np.ndarray) -> np.ndarray:
     along, _ = directions(np.asarray(box[2]))
     middle = (words[:, :2] - box[:2]) @ along + box[3]
     return np.stack([middle - words[:, 3], middle + words[:, 3]], axis=1)
-
-
-def _space_margins(reading: Reading) -> np.ndarray:
-    """For each character the largest space margin of the frames up to the next one: [n]."""
-    if not reading.text:
-        return np.zeros(0)
-    return np.maximum.reduceat(reading.space_margins, reading.runs.start)
 
 
 def _word(line: Line, span: WordSpan, box: np.ndarray) -> Word:
@@ -295,12 +287,4 @@ def read_word_crops(
 def _trimmed(reading: Reading) -> Reading:
     """The reading without spaces at its ends."""
     solid = [i for i, c in enumerate(reading.text) if not c.isspace()]
-    inner = slice(solid[0], solid[-1] + 1) if solid else slice(0, 0)
-    runs = reading.runs
-    return replace(
-        reading,
-        text=reading.text[inner],
-        candidates=reading.candidates[inner],
-        confidences=reading.confidences[inner],
-        runs=replace(runs, start=runs.start[inner], stop=runs.stop[inner], label=runs.label[inner]),
-    )
+    return reading.part(solid[0], solid[-1] + 1) if solid else reading.part(0, 0)

@@ -1,13 +1,10 @@
-"""Line crops -> characters with frames, candidates and confidences.
-
-Where a recognizer has a draft, words are read by that first, and what it is not sure of is read in
-full.
-"""
+"""Line crops -> characters with places, candidates and confidences."""
 
 import functools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -19,11 +16,6 @@ from deepocr_jax.infer.recognizer import (
     run_group,
 )
 from deepocr_jax.text.ctc import BLANK, Runs, find_runs, first_maxima
-
-# What a draft reads with less certainty is read in full, and so are crops of other widths: few of
-# the narrow ones would be sure, and long ones have many characters to be unsure of.
-SURE = 0.97
-DRAFT_WIDTHS = 64, 320
 
 
 def least_confidence(confidences: Sequence[Sequence[float]]) -> float:
@@ -54,23 +46,22 @@ class Reading:
 
     Attributes:
         text: One character an entry.
-        runs: Frames of the characters.
+        starts, stops: [n] columns of the crop between which each character's frames lie.
         candidates: For each character its best classes' characters, best first.
         confidences: Their softmax values.
-        space_margins: [t] for each frame how far the space is from the best class, in logits.
-        best: [t] best class of each frame but the blank, and
-        margins: [t] how far it is above the blank, in logits.
-        frame_px: Columns of the crop that a frame stands for.
+        spaces: [n] for each character how far a space between it and the next one is from the best
+            class, in logits: the largest of the frames there.
+        missed: [n + 1] before each character and after the last one, how likely it is that one
+            stands there that was not read.
     """
 
     text: tuple[str, ...]
-    runs: Runs
+    starts: np.ndarray
+    stops: np.ndarray
     candidates: tuple[tuple[str, ...], ...]
     confidences: tuple[tuple[float, ...], ...]
-    space_margins: np.ndarray
-    best: np.ndarray
-    margins: np.ndarray
-    frame_px: int
+    spaces: np.ndarray
+    missed: np.ndarray
 
     @property
     def confidence(self) -> float:
@@ -80,11 +71,56 @@ class Reading:
         return float(np.mean([c[0] for c in self.confidences]))
 
     @property
-    def certainty(self) -> float:
-        """How sure it is that all characters are right and none is missed; 0 for no characters."""
-        labels = np.where(self.margins > 0, self.best, BLANK)
-        missed = float(likeliest_missed(labels, self.best, self.margins))
-        return min(least_confidence(self.confidences), 1.0 - missed)
+    def centres(self) -> np.ndarray:
+        """[n] column of each character."""
+        return (self.starts + self.stops) / 2
+
+    def part(self, first: int, last: int) -> "Reading":
+        """The characters from one to another, the last not included."""
+        return Reading(
+            self.text[first:last],
+            self.starts[first:last],
+            self.stops[first:last],
+            self.candidates[first:last],
+            self.confidences[first:last],
+            self.spaces[first:last],
+            self.missed[first : last + 1],
+        )
+
+    def moved(self, columns: float) -> "Reading":
+        """As it is in a crop that begins so many columns further left."""
+        return replace(self, starts=self.starts + columns, stops=self.stops + columns)
+
+    def certainty(self, first: int = 0, last: int | None = None) -> float:
+        """How sure it is that some characters are right and none among them is missed.
+
+        Args:
+            first: The first character.
+            last: The one after the last; None: up to the end.
+
+        Returns:
+            The least of their probabilities; 0 for no characters.
+        """
+        last = len(self.text) if last is None else last
+        missed = float(self.missed[first : last + 1].max())
+        return min(least_confidence(self.confidences[first:last]), 1.0 - missed)
+
+
+def joined(parts: Sequence[Reading]) -> Reading:
+    """Readings of one crop's parts from left to right -> the whole crop's."""
+    missed = parts[0].missed
+    for part in parts[1:]:
+        between = np.maximum(missed[-1:], part.missed[:1])
+        missed = np.concatenate([missed[:-1], between, part.missed[1:]])
+    return Reading(
+        tuple(chain.from_iterable(x.text for x in parts)),
+        np.concatenate([x.starts for x in parts]),
+        np.concatenate([x.stops for x in parts]),
+        tuple(chain.from_iterable(x.candidates for x in parts)),
+        tuple(chain.from_iterable(x.confidences for x in parts)),
+        np.concatenate([x.spaces for x in parts]),
+        missed,
+    )
 
 
 def read_crops(
@@ -108,53 +144,34 @@ def read_crops(
     run = functools.partial(run_group, crops, net)
     numbers = range(len(groups))
     outcomes = list(pool.map(run, groups, numbers) if pool else map(run, groups, numbers))
-    nothing = np.zeros(0, np.float32)
     runs: list[Runs] = [find_runs(np.zeros(0, np.int32))] * len(crops)
-    rows = [nothing] * len(crops)
-    frames: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = [(nothing, nothing, nothing)] * len(
-        crops
-    )
+    rows, spaces, missed = ([np.zeros(0, np.float32)] * len(crops) for _ in range(3))
     for (_, members), seen in zip(groups, outcomes, strict=True):
         best = net.merged[seen.best]
         labels = np.where(seen.margins > 0, best, BLANK)
+        nearly = nearly_read(labels, best, seen.margins)
         for slot, crop in enumerate(members):
-            frames[crop] = seen.space_margins[slot], best[slot], seen.margins[slot]
-            runs[crop] = find_runs(labels[slot])
+            found = find_runs(labels[slot])
+            runs[crop] = found
             rows[crop] = seen.features[slot][labels[slot] != BLANK]
+            missed[crop] = np.maximum.reduceat(nearly[slot], np.append(0, found.start))
+            if len(found.start):
+                spaces[crop] = np.maximum.reduceat(seen.space_margins[slot], found.start)
     classes, confidences = _best_candidates(net, rows, pool)
     names, values = _characters(runs, classes, confidences, net, settings.num_candidates)
     readings, offset = [], 0
-    for run_, (space, best, margin) in zip(runs, frames, strict=True):
-        mine = slice(offset, offset + len(run_.label))
-        text = tuple([net.characters[label] for label in run_.label.tolist()])
+    for found, space, miss in zip(runs, spaces, missed, strict=True):
+        mine = slice(offset, offset + len(found.label))
+        text = tuple([net.characters[label] for label in found.label.tolist()])
+        edges = found.start * net.frame_px, found.stop * net.frame_px
         candidates = tuple(names[mine]), tuple(values[mine])
-        readings.append(Reading(text, run_, *candidates, space, best, margin, net.frame_px))
+        readings.append(Reading(text, *edges, *candidates, space, miss))
         offset = mine.stop
     return readings
 
 
-def read_words(
-    crops: list[np.ndarray],
-    net: RecognizerNet,
-    settings: RecognitionSettings,
-    pool: ThreadPoolExecutor | None = None,
-) -> list[Reading]:
-    """Reads upright crops of words, clear ones by the recognizer's draft; see `read_crops`."""
-    if net.draft is None:
-        return read_crops(crops, net, settings, pool)
-    least, most = DRAFT_WIDTHS
-    suited = [i for i, crop in enumerate(crops) if least <= crop.shape[1] <= most]
-    drafts = read_crops([crops[i] for i in suited], net.draft, settings, pool)
-    sure = {i: x for i, x in zip(suited, drafts, strict=True) if x.certainty >= SURE}
-    others = [i for i in range(len(crops)) if i not in sure]
-    full = dict(
-        zip(others, read_crops([crops[i] for i in others], net, settings, pool), strict=True)
-    )
-    return [sure[i] if i in sure else full[i] for i in range(len(crops))]
-
-
-def likeliest_missed(labels: np.ndarray, best: np.ndarray, margins: np.ndarray) -> np.ndarray:
-    """How likely it is that a character stands where none is read: the likeliest one's, [...].
+def nearly_read(labels: np.ndarray, best: np.ndarray, margins: np.ndarray) -> np.ndarray:
+    """How likely it is that a character stands in a frame where none is read: [..., t].
 
     Args:
         labels: [..., t] class that each frame is decoded as.
@@ -162,15 +179,14 @@ def likeliest_missed(labels: np.ndarray, best: np.ndarray, margins: np.ndarray) 
         margins: [..., t] how far that is above the blank, in logits.
 
     Returns:
-        Its probability beside the blank's, at most 1/2. The edges of a character that is read do
-        not count: frames next to one of their own best class.
+        Its probability beside the blank's, at most 1/2; 0 where a character is read. The edges of
+        one that is read are 0, too: frames next to one of their own best class.
     """
     ends = np.full((*labels.shape[:-1], 1), BLANK, labels.dtype)
     before = np.concatenate([ends, labels[..., :-1]], axis=-1)
     after = np.concatenate([labels[..., 1:], ends], axis=-1)
     blank = (labels == BLANK) & (best != before) & (best != after)
-    largest = np.max(margins, axis=-1, where=blank, initial=-np.inf)
-    return np.exp(-np.logaddexp(0.0, -largest))
+    return np.where(blank, np.exp(-np.logaddexp(0.0, -margins)), 0.0)
 
 
 def _best_candidates(

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from deepocr_jax.infer.buckets import canvas_shapes, line_width_bucket, line_widths
+from deepocr_jax.infer.buckets import canvas_shapes, line_widths
 from deepocr_jax.infer.device_regions import find_regions_on_device
 from deepocr_jax.infer.orientation import turned_probability
 from deepocr_jax.infer.pipeline import Networks, PageSettings
-from deepocr_jax.infer.readings import DRAFT_WIDTHS, RecognitionSettings, read_crops
-from deepocr_jax.infer.recognizer import LINE_HEIGHT, RecognizerNet, group_size, run_candidates
+from deepocr_jax.infer.readings import RecognitionSettings, read_crops
+from deepocr_jax.infer.recognizer import LINE_HEIGHT, RecognizerNet, group_sizes, run_candidates
 from deepocr_jax.infer.tiles import detection_batch_size, run_tiles
 
 
@@ -31,9 +31,8 @@ def warm_up(nets: Networks, settings: PageSettings) -> int:
                 count += 1
     if nets.recognizer is not None:
         how, draft = settings.recognition, nets.recognizer.draft
-        count += _warm_up_recognizer(nets.recognizer, how, how.max_width)
-        if draft is not None:
-            count += _warm_up_recognizer(draft, how, DRAFT_WIDTHS[1])
+        for net in (nets.recognizer, *((draft,) if draft is not None else ())):
+            count += _warm_up_recognizer(net, how)
         # Those of the draft are the same.
         run_candidates(nets.recognizer, np.zeros((1, nets.recognizer.features), np.float32))
         count += 1
@@ -43,12 +42,13 @@ def warm_up(nets: Networks, settings: PageSettings) -> int:
     return count
 
 
-def _warm_up_recognizer(net: RecognizerNet, how: RecognitionSettings, widest: int) -> int:
-    """The programs of crops up to the width of the widest; their number."""
-    last = line_width_bucket(widest, net.least_width, how.max_width)
-    widths = line_widths(net.least_width, last)
+def _warm_up_recognizer(net: RecognizerNet, how: RecognitionSettings) -> int:
+    """The programs of all widths and group sizes; their number."""
+    widths = line_widths(net.least_width, how.max_width)
+    count = 0
     for width in widths:
         blank = np.zeros((LINE_HEIGHT, width, 3), np.uint8)
-        each = (how.batch_size or group_size(width, net.platform)) * len(net.readers)
-        read_crops([blank] * each, net, how)
-    return len(widths)
+        for size in (how.batch_size,) if how.batch_size else group_sizes(width, net.platform):
+            read_crops([blank] * size * len(net.readers), net, how)
+            count += 1
+    return count
