@@ -1,5 +1,7 @@
 """Crops read shrunk first, as a draft, and in full where the draft is not sure."""
 
+import math
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -13,20 +15,30 @@ from deepocr_jax.infer.recognizer import RecognizerNet
 # unsure of.
 SURE = 0.97
 DRAFT_WIDTHS = 64, 320
-# Words of lines.
-SURE_WORD = 0.93
-LEAST_LINE = 240
+# Lines: words that a draft reads with less certainty are read in full, with so many columns around
+# them; the whole line is if its unsure words take such a share of it. Shorter lines have no draft:
+# those of scenes are often a large word or two, and a draft takes some for others.
+SURE_WORD = 0.9
 CONTEXT = 48
-WHOLE = 0.8
+MOST = 0.8
+LEAST_LINE = 240
 
 
 class Part(NamedTuple):
-    """Characters of a reading, and the columns of its crop that they lie between."""
+    """Part of a draft: characters from one to another, and the columns that they lie between.
+
+    Columns are infinite where there is no neighbour: the last frame may reach past the crop.
+    """
 
     first: int
     last: int
     begin: float
     end: float
+
+    def columns(self, width: int) -> slice:
+        """The columns to look at, of a crop of a width."""
+        begin, end = self.begin - CONTEXT, self.end + CONTEXT
+        return slice(math.floor(max(begin, 0)), math.ceil(min(end, width)))
 
 
 def read_words(
@@ -55,79 +67,75 @@ def read_by_words(
     settings: RecognitionSettings,
     pool: ThreadPoolExecutor | None = None,
 ) -> list[Reading]:
-    """Reads upright crops of lines, the clear words of them by the recognizer's draft."""
+    """Reads upright crops of lines, the clear words of long ones by the recognizer's draft."""
     if net.draft is None:
         return read_crops(crops, net, settings, pool)
-    wide = [i for i, crop in enumerate(crops) if crop.shape[1] >= LEAST_LINE]
-    drafts = dict(
-        zip(wide, read_crops([crops[i] for i in wide], net.draft, settings, pool), strict=True)
-    )
-    parts: list[tuple[int, Part]] = []
-    for i, crop in enumerate(crops):
-        width = crop.shape[1]
-        mine = unsure_parts(drafts[i], width) if i in drafts else [Part(0, 0, 0, width)]
-        parts += [(i, part) for part in mine]
-    pieces = [_piece(crops[i], part) for i, part in parts]
-    again = read_crops([crop for crop, _ in pieces], net, settings, pool)
-    found: dict[int, list[tuple[Part, Reading]]] = {}
-    for (i, part), (_, offset), reading in zip(parts, pieces, again, strict=True):
-        found.setdefault(i, []).append((part, _inside(reading.moved(offset), part, crops[i].shape[1])))
-    return [
-        _mended(drafts[i], found.get(i, [])) if i in drafts else found[i][0][1]
-        for i in range(len(crops))
+    long = [i for i, crop in enumerate(crops) if crop.shape[1] >= LEAST_LINE]
+    short = [i for i, crop in enumerate(crops) if crop.shape[1] < LEAST_LINE]
+    drafts = read_crops([crops[i] for i in long], net.draft, settings, pool)
+    unsure = [unsure_parts(x, crops[i].shape[1]) for i, x in zip(long, drafts, strict=True)]
+    cuts = [
+        (crops[i], part.columns(crops[i].shape[1]))
+        for i, parts in zip(long, unsure, strict=True)
+        for part in parts
     ]
+    pieces = [crop[:, columns] for crop, columns in cuts]
+    full = read_crops([*(crops[i] for i in short), *pieces], net, settings, pool)
+    readings = dict(zip(short, full, strict=False))
+    of_pieces = full[len(short) :]
+    again = iter(x.moved(c.start) for x, (_, c) in zip(of_pieces, cuts, strict=True))
+    for i, draft, parts in zip(long, drafts, unsure, strict=True):
+        readings[i] = mended(draft, parts, [next(again) for _ in parts])
+    return [readings[i] for i in range(len(crops))]
 
 
 def unsure_parts(draft: Reading, width: int) -> list[Part]:
-    """What is to be read again of a crop: its unsure words, neighbours as one; or all of it."""
-    everything = [Part(0, len(draft.text), 0, width)]
-    words = _word_ranges(draft)
-    if not words:
-        return everything
+    """The parts of a draft to be read again, neighbouring words as one, or all of it.
+
+    Args:
+        draft: Of a line.
+        width: Columns of its crop.
+    """
+    everything = [Part(0, len(draft.text), -math.inf, math.inf)]
     parts: list[Part] = []
-    for k, (first, last) in enumerate(words):
-        # With the spaces at its sides.
-        begin = words[k - 1][1] if k else 0
-        end = words[k + 1][0] if k + 1 < len(words) else len(draft.text)
-        if draft.certainty(begin, end) >= SURE_WORD:
+    words = _words(draft)
+    for word in words:
+        if draft.certainty(word.first, word.last) >= SURE_WORD:
             continue
-        left = (draft.stops[begin - 1] + draft.starts[first]) / 2 if k else 0
-        right = (draft.stops[last - 1] + draft.starts[end]) / 2 if k + 1 < len(words) else width
-        first = first if k else 0
-        last = last if k + 1 < len(words) else end
-        if parts and parts[-1].end == left:
-            parts[-1] = Part(parts[-1].first, last, parts[-1].begin, right)
+        if parts and parts[-1].end == word.begin:
+            parts[-1] = Part(parts[-1].first, word.last, parts[-1].begin, word.end)
         else:
-            parts.append(Part(first, last, left, right))
-    if sum(max(x.end - x.begin + 2 * CONTEXT, 160) for x in parts) >= WHOLE * width:
+            parts.append(word)
+    columns = [part.columns(width) for part in parts]
+    if not words or sum(c.stop - c.start for c in columns) >= MOST * width:
         return everything
     return parts
 
 
-def _word_ranges(reading: Reading) -> list[tuple[int, int]]:
-    """First characters of the words, and those after their last ones."""
-    solid = np.array([not c.isspace() for c in reading.text], bool)
+def _words(draft: Reading) -> list[Part]:
+    """The words of a draft, and what lies between the middles of the spaces around each."""
+    solid = np.array([not c.isspace() for c in draft.text], bool)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], solid, [False]])))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+    starts, stops = edges[::2], edges[1::2]
+    if not len(starts):
+        return []
+    middles = (draft.stops[stops[:-1] - 1] + draft.starts[starts[1:]]) / 2
+    first, last = [0, *starts[1:].tolist()], [*stops[:-1].tolist(), len(draft.text)]
+    begin, end = [-math.inf, *middles.tolist()], [*middles.tolist(), math.inf]
+    return [Part(*x) for x in zip(first, last, begin, end, strict=True)]
 
 
-def _piece(crop: np.ndarray, part: Part) -> tuple[np.ndarray, int]:
-    """A part of a crop with something around it, and the column that it begins at."""
-    begin = max(0, round(part.begin) - CONTEXT)
-    return crop[:, begin : round(part.end) + CONTEXT], begin
+def mended(draft: Reading, parts: Sequence[Part], again: Sequence[Reading]) -> Reading:
+    """A draft with parts of it replaced by what was read of these columns in full.
 
-
-def _inside(reading: Reading, part: Part, width: int) -> Reading:
-    # Frames may reach past the end of a crop.
-    edges = part.begin, np.inf if part.end == width else part.end
-    first, last = np.searchsorted(reading.centres, edges).tolist()
-    return reading.part(first, last)
-
-
-def _mended(draft: Reading, again: list[tuple[Part, Reading]]) -> Reading:
-    """A draft with parts of it replaced by what was read in full."""
+    Args:
+        draft: Of a line.
+        parts: From left to right.
+        again: One a part; what it holds of the columns around the part is left out.
+    """
     pieces, done = [], 0
-    for part, reading in again:
-        pieces += [draft.part(done, part.first), reading]
+    for part, reading in zip(parts, again, strict=True):
+        inner = np.searchsorted(reading.centres, [part.begin, part.end]).tolist()
+        pieces += [draft.part(done, part.first), reading.part(*inner)]
         done = part.last
-    return joined([*pieces, draft.part(done, len(draft.text))]) if again else draft
+    return joined([*pieces, draft.part(done, len(draft.text))])
