@@ -131,11 +131,14 @@ def mended(draft: Reading, parts: Sequence[Part], again: Sequence[Reading]) -> R
     Args:
         draft: Of a line.
         parts: From left to right.
-        again: One a part; what it holds of the columns around the part is left out.
+        again: One a part. What it holds of the columns around the part is left out, and so are
+            spaces at its ends, which the draft has.
     """
     pieces, done = [], 0
     for part, reading in zip(parts, again, strict=True):
         inner = np.searchsorted(reading.centres, [part.begin, part.end]).tolist()
-        pieces += [draft.part(done, part.first), reading.part(*inner)]
+        pieces += [draft.part(done, part.first)] if done < part.first else []
+        pieces.append(reading.part(*inner).stripped())
         done = part.last
-    return joined([*pieces, draft.part(done, len(draft.text))])
+    kept = [draft.part(done, len(draft.text))] if done < len(draft.text) or not pieces else []
+    return joined([*pieces, *kept])

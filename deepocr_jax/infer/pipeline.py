@@ -11,8 +11,8 @@ import numpy as np
 
 from deepocr_jax.data.word_crops import scale_crop
 from deepocr_jax.geometry.boxes import directions, sub_boxes
-from deepocr_jax.infer.drafts import read_words
 from deepocr_jax.infer.detector import Detection, DetectionSettings, DetectorNet
+from deepocr_jax.infer.drafts import read_words
 from deepocr_jax.infer.lines import Line, read_lines, set_upright
 from deepocr_jax.infer.orientation import OrientationNet
 from deepocr_jax.infer.readings import (
@@ -281,10 +281,4 @@ def read_word_crops(
     pool: ThreadPoolExecutor | None = None,
 ) -> list[Reading]:
     """Reads word crops that are scaled already ([LINE_HEIGHT, w, 3] uint8 RGB)."""
-    return [_trimmed(reading) for reading in read_words(crops, net, settings, pool)]
-
-
-def _trimmed(reading: Reading) -> Reading:
-    """The reading without spaces at its ends."""
-    solid = [i for i, c in enumerate(reading.text) if not c.isspace()]
-    return reading.part(solid[0], solid[-1] + 1) if solid else reading.part(0, 0)
+    return [reading.stripped() for reading in read_words(crops, net, settings, pool)]

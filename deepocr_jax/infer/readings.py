@@ -87,6 +87,11 @@ class Reading:
             self.missed[first : last + 1],
         )
 
+    def stripped(self) -> "Reading":
+        """The reading without spaces at its ends."""
+        solid = [i for i, c in enumerate(self.text) if not c.isspace()]
+        return self.part(solid[0], solid[-1] + 1) if solid else self.part(0, 0)
+
     def moved(self, columns: float) -> "Reading":
         """As it is in a crop that begins so many columns further left."""
         return replace(self, starts=self.starts + columns, stops=self.stops + columns)

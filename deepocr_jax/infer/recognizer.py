@@ -200,7 +200,9 @@ def make_groups(
     for width, members in sorted(by_width.items(), reverse=True):
         sizes = (batch_size,) if batch_size else group_sizes(width, net.platform)
         whole = len(members) - len(members) % sizes[0]
-        groups += [((sizes[0], width), members[i : i + sizes[0]]) for i in range(0, whole, sizes[0])]
+        groups += [
+            ((sizes[0], width), members[i : i + sizes[0]]) for i in range(0, whole, sizes[0])
+        ]
         rest = members[whole:]
         if sizes[-1] == 1 and LONE * len(rest) <= sizes[0]:
             groups += [((1, width), [i]) for i in rest]

@@ -1,12 +1,13 @@
-"""Words are read shrunk first, and in full where that is not sure."""
+"""Words and long lines are read shrunk first, and in full where that is not sure."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from deepocr_jax.infer import readings
-from deepocr_jax.infer.readings import RecognitionSettings, likeliest_missed, read_crops, read_words
+from deepocr_jax.infer import drafts as drafts_module
+from deepocr_jax.infer.drafts import Part, mended, read_by_words, read_words, unsure_parts
+from deepocr_jax.infer.readings import Reading, RecognitionSettings, nearly_read, read_crops
 from deepocr_jax.parameters import Parameters
 from deepocr_jax.reader.handle import make_handle
 from tests.conftest import TINY_ALPHABET
@@ -29,50 +30,128 @@ def crops():
 
 
 def assert_same(reading, other):
-    assert reading.frame_px == other.frame_px
     assert reading.text == other.text and reading.candidates == other.candidates
     assert reading.confidences == other.confidences
-    np.testing.assert_array_equal(reading.runs.start, other.runs.start)
-    np.testing.assert_array_equal(reading.space_margins, other.space_margins)
+    for name in ("starts", "stops", "spaces", "missed"):
+        np.testing.assert_array_equal(getattr(reading, name), getattr(other, name))
 
 
 def test_each_crop_is_read_once_that_is_sure_and_in_full_that_is_not(net, crops, monkeypatch):
     drafts, full = (read_crops(crops, x, WIDE) for x in (net.draft, net))
-    certainties = sorted(x.certainty for x in drafts[:6])
-    monkeypatch.setattr(readings, "SURE", (certainties[2] + certainties[3]) / 2)
+    certainties = sorted(x.certainty() for x in drafts[:6])
+    monkeypatch.setattr(drafts_module, "SURE", (certainties[2] + certainties[3]) / 2)
     found = read_words(crops, net, WIDE)
-    assert [x.frame_px for x in found[:6]].count(12) == 3
-    for reading, draft, own in zip(found[:6], drafts, full, strict=False):
-        assert_same(reading, draft if draft.certainty >= readings.SURE else own)
+    sure = [x.certainty() >= drafts_module.SURE for x in drafts[:6]]
+    assert sure.count(True) == 3
+    for reading, draft, own, is_sure in zip(found[:6], drafts, full, sure, strict=False):
+        assert_same(reading, draft if is_sure else own)
 
 
-@pytest.mark.parametrize(("sure", "frame_px"), [(0.0, 12), (1.1, 8)])
-def test_all_or_none_can_be_sure(net, crops, monkeypatch, sure, frame_px):
-    monkeypatch.setattr(readings, "SURE", sure)
+@pytest.mark.parametrize(("sure", "drafted"), [(0.0, True), (1.1, False)])
+def test_all_or_none_can_be_sure(net, crops, monkeypatch, sure, drafted):
+    drafts, full = (read_crops(crops, x, WIDE) for x in (net.draft, net))
+    monkeypatch.setattr(drafts_module, "SURE", sure)
     found = read_words(crops, net, WIDE)
-    assert {x.frame_px for x in found[:6]} == {frame_px}
-    # Too narrow and too wide for a draft.
-    assert [x.frame_px for x in found[6:]] == [8, 8]
+    # The last ones are too narrow and too wide for a draft.
+    for reading, other in zip(found, [*(drafts if drafted else full)[:6], *full[6:]], strict=True):
+        assert_same(reading, other)
     assert read_words([], net, WIDE) == []
 
 
-def test_without_a_draft_all_is_read_in_full(net, crops):
+@pytest.mark.parametrize("read", [read_words, read_by_words])
+def test_without_a_draft_all_is_read_in_full(net, crops, read):
     alone = replace(net, draft=None)
-    pairs = zip(
-        read_words(crops, alone, WIDE),
-        read_crops(crops, net, WIDE),
-        strict=True,
-    )
-    for reading, own in pairs:
+    for reading, own in zip(read(crops, alone, WIDE), read_crops(crops, net, WIDE), strict=True):
         assert_same(reading, own)
 
 
-@pytest.mark.parametrize("width", [90, 300])
-def test_frames_cover_the_canvas(net, width):
-    crop = np.full((48, width, 3), 200, np.uint8)
-    (draft,), (own,) = (read_crops([crop], x, NARROW) for x in (net.draft, net))
-    assert len(draft.space_margins) == {90: 8, 300: 27}[width]
-    assert len(own.space_margins) == {90: 20, 300: 40}[width]
+@pytest.mark.parametrize(("sure", "drafted"), [(0.0, True), (1.1, False)])
+def test_lines_of_which_all_or_nothing_is_sure(net, crops, monkeypatch, sure, drafted):
+    monkeypatch.setattr(drafts_module, "SURE_WORD", sure)
+    found = read_by_words(crops, net, WIDE)
+    drafts, full = (read_crops(crops, x, WIDE) for x in (net.draft, net))
+    for crop, reading, draft, own in zip(crops, found, drafts, full, strict=True):
+        is_long = crop.shape[1] >= drafts_module.LEAST_LINE
+        if drafted and is_long:
+            assert_same(reading, draft)
+        else:
+            assert_same(reading, own.stripped() if is_long else own)
+    assert read_by_words([], net, WIDE) == []
+
+
+def reading_of(text, confidences, missed=None):
+    """Characters of 20 columns each."""
+    starts = 20 * np.arange(len(text))
+    return Reading(
+        tuple(text),
+        starts,
+        starts + 10,
+        tuple((c,) for c in text),
+        tuple((c,) for c in confidences),
+        np.arange(len(text), dtype=np.float32),
+        np.zeros(len(text) + 1) if missed is None else np.array(missed),
+    )
+
+
+INF = np.inf
+
+
+@pytest.mark.parametrize(
+    ("text", "unsure", "expected"),
+    [
+        ("ab cd ef gh ij kl mn", [], []),
+        # Between the middles of the spaces around it: columns 30 to 60 are what lies between
+        # the end of "b" and the start of "c".
+        ("ab cd ef gh ij kl mn", [3], [(3, 5, 45, 105)]),
+        ("ab cd ef gh ij kl mn", [0], [(0, 2, -INF, 45)]),
+        ("ab cd ef gh ij kl mn", [19], [(18, 20, 345, INF)]),
+        # Neighbours are read as one, with the space between.
+        ("ab cd ef gh ij kl mn", [4, 6], [(3, 8, 45, 165)]),
+        ("ab cd ef gh ij kl mn", [0, 18], [(0, 2, -INF, 45), (18, 20, 345, INF)]),
+        # A space does not matter: gaps are looked for in the picture, too.
+        ("ab cd ef gh ij kl mn", [5], []),
+        # Most of it.
+        ("ab cd ef gh ij kl mn", [0, 4, 9, 15], [(0, 20, -INF, INF)]),
+        ("abcdefghijklmnopqrst", [7], [(0, 20, -INF, INF)]),
+        ("", [], [(0, 0, -INF, INF)]),
+        ("  ", [], [(0, 2, -INF, INF)]),
+    ],
+)
+def test_parts_that_are_read_again(text, unsure, expected):
+    draft = reading_of(text, [0.5 if i in unsure else 1.0 for i in range(len(text))])
+    assert unsure_parts(draft, max(240, 20 * len(text))) == [Part(*x) for x in expected]
+
+
+def test_a_word_that_may_lack_a_letter_is_read_again():
+    text = "ab cd ef gh ij kl mn"
+    missed = np.zeros(len(text) + 1)
+    missed[5] = 0.4  # After "d".
+    assert unsure_parts(reading_of(text, [1.0] * 20, missed), 400) == [Part(3, 5, 45, 105)]
+
+
+def test_a_draft_is_mended():
+    draft = reading_of("ab cd ef", [1, 1, 1, 0.5, 1, 1, 1, 0.4])
+    # As the columns around the parts were read, too: "b xyz e".
+    one = reading_of("b xyz e", [0.9] * 7, np.linspace(0, 0.7, 8)).moved(20)
+    two = reading_of("d EF", [0.8] * 4).moved(80)
+    found = mended(draft, [Part(3, 5, 45, 105), Part(6, 8, 105, INF)], [one, two])
+    assert "".join(found.text) == "ab xy EF"
+    assert [c[0] for c in found.confidences] == [1, 1, 1, 0.9, 0.9, 1, 0.8, 0.8]
+    assert found.starts.tolist() == [0, 20, 40, 60, 80, 100, 120, 140]
+    # Of a gap at which two readings meet the one more likely to lack a character counts.
+    np.testing.assert_allclose(found.missed, [0, 0, 0, 0.2, 0.3, 0.4, 0, 0, 0], atol=1e-9)
+    assert_same(mended(draft, [], []), draft)
+
+
+def test_parts_of_a_line_are_read_where_they_lie(net, monkeypatch):
+    rng = np.random.default_rng(1)
+    crop = rng.integers(0, 256, (48, 500, 3), np.uint8)
+    part = Part(1, 2, 200.0, 300.0)
+    monkeypatch.setattr(drafts_module, "unsure_parts", lambda *_: [part])
+    (found,) = read_by_words([crop], net, WIDE)
+    (draft,) = read_crops([crop], net.draft, WIDE)
+    (inner,) = read_crops([crop[:, 152:348]], net, WIDE)
+    assert_same(found, mended(draft, [part], [inner.moved(152)]))
 
 
 @pytest.mark.parametrize(
@@ -90,17 +169,22 @@ def test_frames_cover_the_canvas(net, width):
     ],
 )
 def test_characters_that_may_be_missed(labels, best, margins, expected):
-    (found,) = likeliest_missed(
-        np.array([labels]), np.array([best]), np.array([margins], np.float32)
-    )
+    nearly = nearly_read(np.array([labels]), np.array([best]), np.array([margins], np.float32))
     odds = 0.0 if expected is None else np.exp(expected)
-    assert found == pytest.approx(odds / (1 + odds))
+    assert nearly.max() == pytest.approx(odds / (1 + odds))
 
 
-def test_certainty_is_of_the_worst_character_and_of_the_missed_one(net, crops):
+def test_certainty_is_of_the_worst_character_and_of_the_missed_one():
+    reading = reading_of("abc", [0.9, 0.8, 0.95], [0.3, 0.0, 0.1, 0.15])
+    assert reading.certainty() == pytest.approx(0.7)
+    assert reading.certainty(1, 3) == pytest.approx(0.8)
+    assert reading.certainty(2) == pytest.approx(0.85)
+    assert reading.part(2, 3).certainty() == reading.certainty(2)
+    assert reading.part(1, 1).certainty() == 0
+
+
+def test_what_is_missed_is_told_between_the_characters(net, crops):
     for reading in read_crops(crops, net.draft, WIDE):
-        surest = [values[0] for values in reading.confidences]
-        least = min(surest) if surest else 0.0
-        labels = np.where(reading.margins > 0, reading.best, 0)
-        missed = likeliest_missed(labels, reading.best, reading.margins)
-        assert reading.certainty == min(least, 1 - missed)
+        assert len(reading.missed) == len(reading.text) + 1
+        assert (reading.missed >= 0).all() and (reading.missed <= 0.5).all()
+        assert (np.diff(reading.starts) > 0).all() and (reading.stops > reading.starts).all()
