@@ -1,7 +1,7 @@
 """Crops read shrunk first, as a draft, and in full where the draft is not sure."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -48,17 +48,7 @@ def read_words(
     pool: ThreadPoolExecutor | None = None,
 ) -> list[Reading]:
     """Reads upright crops of words, clear ones by the recognizer's draft; see `read_crops`."""
-    if net.draft is None:
-        return read_crops(crops, net, settings, pool)
-    least, most = DRAFT_WIDTHS
-    suited = [i for i, crop in enumerate(crops) if least <= crop.shape[1] <= most]
-    drafts = read_crops([crops[i] for i in suited], net.draft, settings, pool)
-    sure = {i: x for i, x in zip(suited, drafts, strict=True) if x.certainty() >= SURE}
-    others = [i for i in range(len(crops)) if i not in sure]
-    full = dict(
-        zip(others, read_crops([crops[i] for i in others], net, settings, pool), strict=True)
-    )
-    return [sure[i] if i in sure else full[i] for i in range(len(crops))]
+    return _read(crops, net, settings, pool, DRAFT_WIDTHS, _all_if_unsure)
 
 
 def read_by_words(
@@ -68,25 +58,46 @@ def read_by_words(
     pool: ThreadPoolExecutor | None = None,
 ) -> list[Reading]:
     """Reads upright crops of lines, the clear words of long ones by the recognizer's draft."""
+    widths = LEAST_LINE, settings.max_width
+    return _read(crops, net, settings, pool, widths, unsure_parts)
+
+
+def _read(
+    crops: list[np.ndarray],
+    net: RecognizerNet,
+    settings: RecognitionSettings,
+    pool: ThreadPoolExecutor | None,
+    widths: tuple[int, int],
+    find_unsure: Callable[[Reading, int], list[Part]],
+) -> list[Reading]:
+    """Reads crops, those whose widths are between two by the draft but for what is unsure."""
     if net.draft is None:
         return read_crops(crops, net, settings, pool)
-    long = [i for i, crop in enumerate(crops) if crop.shape[1] >= LEAST_LINE]
-    short = [i for i, crop in enumerate(crops) if crop.shape[1] < LEAST_LINE]
-    drafts = read_crops([crops[i] for i in long], net.draft, settings, pool)
-    unsure = [unsure_parts(x, crops[i].shape[1]) for i, x in zip(long, drafts, strict=True)]
+    suited = [i for i, crop in enumerate(crops) if widths[0] <= crop.shape[1] <= widths[1]]
+    others = sorted(set(range(len(crops))) - set(suited))
+    drafts = read_crops([crops[i] for i in suited], net.draft, settings, pool)
+    unsure = [find_unsure(x, crops[i].shape[1]) for i, x in zip(suited, drafts, strict=True)]
     cuts = [
         (crops[i], part.columns(crops[i].shape[1]))
-        for i, parts in zip(long, unsure, strict=True)
+        for i, parts in zip(suited, unsure, strict=True)
         for part in parts
     ]
     pieces = [crop[:, columns] for crop, columns in cuts]
-    full = read_crops([*(crops[i] for i in short), *pieces], net, settings, pool)
-    readings = dict(zip(short, full, strict=False))
-    of_pieces = full[len(short) :]
+    full = read_crops([*(crops[i] for i in others), *pieces], net, settings, pool)
+    readings = dict(zip(others, full, strict=False))
+    of_pieces = full[len(others) :]
     again = iter(x.moved(c.start) for x, (_, c) in zip(of_pieces, cuts, strict=True))
-    for i, draft, parts in zip(long, drafts, unsure, strict=True):
+    for i, draft, parts in zip(suited, drafts, unsure, strict=True):
         readings[i] = mended(draft, parts, [next(again) for _ in parts])
     return [readings[i] for i in range(len(crops))]
+
+
+def _all_of(draft: Reading) -> list[Part]:
+    return [Part(0, len(draft.text), -math.inf, math.inf)]
+
+
+def _all_if_unsure(draft: Reading, width: int) -> list[Part]:
+    return [] if draft.certainty() >= SURE else _all_of(draft)
 
 
 def unsure_parts(draft: Reading, width: int) -> list[Part]:
@@ -96,7 +107,6 @@ def unsure_parts(draft: Reading, width: int) -> list[Part]:
         draft: Of a line.
         width: Columns of its crop.
     """
-    everything = [Part(0, len(draft.text), -math.inf, math.inf)]
     parts: list[Part] = []
     words = _words(draft)
     for word in words:
@@ -108,7 +118,7 @@ def unsure_parts(draft: Reading, width: int) -> list[Part]:
             parts.append(word)
     columns = [part.columns(width) for part in parts]
     if not words or sum(c.stop - c.start for c in columns) >= MOST * width:
-        return everything
+        return _all_of(draft)
     return parts
 
 
