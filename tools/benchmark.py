@@ -44,7 +44,7 @@ from training_steps import detection_case, measure_step, recognition_case, rende
 
 import deepocr_jax as ocr
 from deepocr_jax.infer.programs import enable_compilation_cache
-from deepocr_jax.infer.recognizer import group_sizes
+from deepocr_jax.infer.recognizer import group_size
 from deepocr_jax.infer.tiles import detection_batch_size
 from deepocr_jax.reader.handle import page_settings
 from deepocr_jax.weights.model_cache import model_cache_dir
@@ -111,7 +111,7 @@ def measure_networks(args: argparse.Namespace, peaks: Report) -> Report:
     image = ocr.read_image(SAMPLE)
     platform_name = jax.local_devices()[0].platform
     pages = args.pages_a_batch or [detection_batch_size(0, platform_name)]
-    lines = args.lines_a_batch or [group_sizes(args.line_width, platform_name)[0]]
+    lines = args.lines_a_batch or [group_size(args.line_width, platform_name)]
     found: list[Report] = []
     with torch_peer(args.torch_python) as peer:
         for number in range(max(len(pages), len(lines))):

@@ -34,11 +34,8 @@ DRAFT_LEAST_WIDTH = 96
 # Frames whose candidates are computed together. A CPU keeps their logits in its caches; of an
 # accelerator each call takes the host as long as some hundred frames.
 CANDIDATE_ROWS, ACCELERATOR_CANDIDATE_ROWS = 64, 2048
-CPU_GROUP_PX = 1024
-# On a CPU a wide crop is computed alone, and so are what crops are left over of a group: one costs
-# so many times what it does in a group, beside which an empty place costs as much as a crop.
-CPU_GROUPED_WIDTH = 320
-LONE = 1.25
+# What a group leaves empty costs as much as what it reads; fewer frames would cost more each.
+CPU_GROUP_FRAMES = 80
 ACCELERATOR_GROUP_PX = 64 * 320
 
 
@@ -198,25 +195,19 @@ def make_groups(
         by_width.setdefault(width, []).append(index)
     groups = []
     for width, members in sorted(by_width.items(), reverse=True):
-        sizes = (batch_size,) if batch_size else group_sizes(width, net.platform)
-        whole = len(members) - len(members) % sizes[0]
-        groups += [
-            ((sizes[0], width), members[i : i + sizes[0]]) for i in range(0, whole, sizes[0])
-        ]
-        rest = members[whole:]
-        if sizes[-1] == 1 and LONE * len(rest) <= sizes[0]:
-            groups += [((1, width), [i]) for i in rest]
-        else:
-            groups.append(((sizes[0], width), rest))
+        size = batch_size or group_size(width, net.platform, net.frame_px)
+        groups += [((size, width), members[i : i + size]) for i in range(0, len(members), size)]
     return groups
 
 
-def group_sizes(width: int, platform: str) -> tuple[int, ...]:
-    """How many crops of a width are computed together: so many, and what is left over."""
-    if platform != "cpu":
-        return (max(1, ACCELERATOR_GROUP_PX // width),)
-    most = CPU_GROUP_PX // width if width <= CPU_GROUPED_WIDTH else 1
-    return (most, 1) if most > 1 else (1,)
+def group_size(width: int, platform: str, frame_px: int = FRAME_PX) -> int:
+    """Crops computed together at a width: few on a CPU (they stay in its caches).
+
+    Nothing else decides, so that what is read in a crop does not depend on its neighbours: to
+    another size belongs another program, which rounds otherwise.
+    """
+    pixels = CPU_GROUP_FRAMES * frame_px if platform == "cpu" else ACCELERATOR_GROUP_PX
+    return max(1, pixels // width)
 
 
 def run_group(

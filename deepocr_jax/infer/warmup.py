@@ -7,7 +7,7 @@ from deepocr_jax.infer.device_regions import find_regions_on_device
 from deepocr_jax.infer.orientation import turned_probability
 from deepocr_jax.infer.pipeline import Networks, PageSettings
 from deepocr_jax.infer.readings import RecognitionSettings, read_crops
-from deepocr_jax.infer.recognizer import LINE_HEIGHT, RecognizerNet, group_sizes, run_candidates
+from deepocr_jax.infer.recognizer import LINE_HEIGHT, RecognizerNet, group_size, run_candidates
 from deepocr_jax.infer.tiles import detection_batch_size, run_tiles
 
 
@@ -43,12 +43,10 @@ def warm_up(nets: Networks, settings: PageSettings) -> int:
 
 
 def _warm_up_recognizer(net: RecognizerNet, how: RecognitionSettings) -> int:
-    """The programs of all widths and group sizes; their number."""
+    """The programs of all widths; their number."""
     widths = line_widths(net.least_width, how.max_width)
-    count = 0
     for width in widths:
         blank = np.zeros((LINE_HEIGHT, width, 3), np.uint8)
-        for size in (how.batch_size,) if how.batch_size else group_sizes(width, net.platform):
-            read_crops([blank] * size * len(net.readers), net, how)
-            count += 1
-    return count
+        each = how.batch_size or group_size(width, net.platform, net.frame_px)
+        read_crops([blank] * each * len(net.readers), net, how)
+    return len(widths)

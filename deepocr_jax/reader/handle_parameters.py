@@ -10,7 +10,7 @@ from deepocr_jax.checkpoint import ModelCheckpoint
 from deepocr_jax.dl.model import DLModel, load_model, with_alphabet
 from deepocr_jax.errors import ModeError, ParameterValueError
 from deepocr_jax.infer.programs import resolve_devices
-from deepocr_jax.infer.recognizer import LINE_HEIGHT, group_sizes
+from deepocr_jax.infer.recognizer import LINE_HEIGHT, group_size
 from deepocr_jax.infer.tiles import detection_batch_size
 from deepocr_jax.models.registry import SCORE_MAP_KIND
 from deepocr_jax.parameters import PARSERS, Parameters, pair, sides
@@ -234,7 +234,7 @@ GETTERS: dict[str, Getter] = {
     ),
     "recognition_batch_size": lambda s: (
         s.parameters.recognition_batch_size
-        or group_sizes(160, resolve_devices(s.parameters.recognition_device)[0].platform)[0]
+        or group_size(160, resolve_devices(s.parameters.recognition_device)[0].platform)
     ),
     "detection_model": lambda s: DLModel(_model_of(s, "detection")),
     "recognition_model": lambda s: DLModel(_model_of(s, "recognition")),

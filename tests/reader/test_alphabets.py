@@ -9,7 +9,7 @@ from deepocr_jax import apply_deep_ocr, get_deep_ocr_param, set_deep_ocr_param
 from deepocr_jax.checkpoint import flat_items
 from deepocr_jax.errors import ParameterValueError
 from deepocr_jax.infer.programs import with_fast_products
-from deepocr_jax.infer.recognizer import group_sizes, run_candidates
+from deepocr_jax.infer.recognizer import group_size, run_candidates
 from deepocr_jax.models.layers import to_bfloat16
 
 pytestmark = pytest.mark.pretrained
@@ -71,7 +71,7 @@ def test_sliced_head_is_the_full_head_renormalised(handle, shared_handle):
     width = 320
     batch = np.full((1, 48, width, 3), 255, np.uint8)
     batch[0, :, : min(width, crop.shape[1])] = crop[:, :width]
-    group = np.repeat(batch, group_sizes(width, "cpu")[0], axis=0)
+    group = np.repeat(batch, group_size(width, "cpu"), axis=0)
     widths = np.full(len(group), width, np.int32)
     features = full.readers[0](group, widths)[-1]
     rows = np.asarray(features)[0]
