@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -75,7 +76,9 @@ def _read(
         return read_crops(crops, net, settings, pool)
     suited = [i for i, crop in enumerate(crops) if widths[0] <= crop.shape[1] <= widths[1]]
     others = sorted(set(range(len(crops))) - set(suited))
-    drafts = read_crops([crops[i] for i in suited], net.draft, settings, pool)
+    # Whatever the size of full groups: a draft that another program rounds otherwise may be unsure.
+    by_width = replace(settings, batch_size=0)
+    drafts = read_crops([crops[i] for i in suited], net.draft, by_width, pool)
     unsure = [find_unsure(x, crops[i].shape[1]) for i, x in zip(suited, drafts, strict=True)]
     cuts = [
         (crops[i], part.columns(crops[i].shape[1]))

@@ -30,7 +30,7 @@ class RecognitionSettings:
     Attributes:
         max_width: Largest compiled width.
         num_candidates: Candidates a character.
-        batch_size: Crops a group; 0: chosen by width for the device.
+        batch_size: Crops a group that is read in full; 0: chosen by width for the device.
         alignment: Whether word images are straightened before they become crops.
     """
 

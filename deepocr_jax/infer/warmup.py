@@ -1,5 +1,7 @@
 """Runs every program once, so that nothing compiles afterwards."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from deepocr_jax.infer.buckets import canvas_shapes, line_widths
@@ -31,8 +33,9 @@ def warm_up(nets: Networks, settings: PageSettings) -> int:
                 count += 1
     if nets.recognizer is not None:
         how, draft = settings.recognition, nets.recognizer.draft
-        for net in (nets.recognizer, *((draft,) if draft is not None else ())):
-            count += _warm_up_recognizer(net, how)
+        count += _warm_up_recognizer(nets.recognizer, how)
+        if draft is not None:
+            count += _warm_up_recognizer(draft, replace(how, batch_size=0))
         # Those of the draft are the same.
         run_candidates(nets.recognizer, np.zeros((1, nets.recognizer.features), np.float32))
         count += 1
