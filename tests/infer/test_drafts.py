@@ -8,6 +8,7 @@ import pytest
 from deepocr_jax.infer import drafts as drafts_module
 from deepocr_jax.infer.drafts import Part, mended, read_by_words, read_words, unsure_parts
 from deepocr_jax.infer.readings import Reading, RecognitionSettings, nearly_read, read_crops
+from deepocr_jax.infer.recognizer import make_groups, run_group
 from deepocr_jax.parameters import Parameters
 from deepocr_jax.reader.handle import make_handle
 from tests.conftest import TINY_ALPHABET
@@ -64,6 +65,16 @@ def test_without_a_draft_all_is_read_in_full(net, crops, read):
     alone = replace(net, draft=None)
     for reading, own in zip(read(crops, alone, WIDE), read_crops(crops, net, WIDE), strict=True):
         assert_same(reading, own)
+
+
+@pytest.mark.parametrize("width", [90, 300])
+def test_frames_cover_the_canvas(net, width):
+    crop = np.full((48, width, 3), 200, np.uint8)
+    (draft,), (own,) = (make_groups([crop], x, NARROW.max_width, 0) for x in (net.draft, net))
+    of_draft = run_group([crop], net.draft, draft, 0).space_margins
+    of_own = run_group([crop], net, own, 0).space_margins
+    assert of_draft.shape[1] == {90: 8, 300: 27}[width]
+    assert of_own.shape[1] == {90: 20, 300: 40}[width]
 
 
 @pytest.mark.parametrize(("sure", "drafted"), [(0.0, True), (1.1, False)])
