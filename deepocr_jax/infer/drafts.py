@@ -15,14 +15,18 @@ from deepocr_jax.infer.recognizer import RecognizerNet
 # other widths: few of the narrow ones would be sure, and long ones have many characters to be
 # unsure of.
 SURE = 0.97
-DRAFT_WIDTHS = 64, 320
-# Lines: words that a draft reads with less certainty are read in full, with so many columns around
-# them; the whole line is if its unsure words take such a share of it. Shorter lines have no draft:
-# those of scenes are often a large word or two, and a draft takes some for others.
+LEAST_WIDTH, MOST_WIDTH = 64, 320
+# Lines: words that a draft reads with less certainty are read in full (those of short lines as if
+# they were crops of one word), with so many columns around them; the whole line is if its unsure
+# words take such a share of it.
+LONG_LINE = 240
 SURE_WORD = 0.9
 CONTEXT = 48
 MOST = 0.8
-LEAST_LINE = 240
+# Where long lines take such a share of a page's text, it is a document, and its short lines are
+# like the long ones. Those of scenes are often a large word or two: a draft takes some for others,
+# and is unsure of most.
+DOCUMENT = 0.5
 
 
 class Part(NamedTuple):
@@ -49,18 +53,42 @@ def read_words(
     pool: ThreadPoolExecutor | None = None,
 ) -> list[Reading]:
     """Reads upright crops of words, clear ones by the recognizer's draft; see `read_crops`."""
-    return _read(crops, net, settings, pool, DRAFT_WIDTHS, _all_if_unsure)
+    suited = [i for i, crop in enumerate(crops) if LEAST_WIDTH <= crop.shape[1] <= MOST_WIDTH]
+    return _read(crops, net, settings, pool, suited, _all_if_unsure)
 
 
 def read_by_words(
     crops: list[np.ndarray],
+    pages: Sequence[int],
     net: RecognizerNet,
     settings: RecognitionSettings,
     pool: ThreadPoolExecutor | None = None,
 ) -> list[Reading]:
-    """Reads upright crops of lines, the clear words of long ones by the recognizer's draft."""
-    widths = LEAST_LINE, settings.max_width
-    return _read(crops, net, settings, pool, widths, unsure_parts)
+    """Reads upright crops of lines, clear words by the recognizer's draft.
+
+    Args:
+        crops: As of `read_crops`, and so are the other arguments and what is returned.
+        pages: For each the number of its page.
+        net: See there.
+        settings: See there.
+        pool: See there.
+    """
+    suited = drafted_lines([crop.shape[1] for crop in crops], pages)
+    return _read(crops, net, settings, pool, suited, unsure_parts)
+
+
+def drafted_lines(widths: Sequence[int], pages: Sequence[int]) -> list[int]:
+    """The lines that have a draft: long ones, and the short ones of documents.
+
+    Args:
+        widths: Columns of each line's crop.
+        pages: For each the number of its page.
+    """
+    width, page = np.asarray(widths, np.intp), np.asarray(pages, np.intp)
+    long = width >= LONG_LINE
+    of_pages, of_long = np.bincount(page, width), np.bincount(page, width * long)
+    is_document = of_long >= DOCUMENT * of_pages
+    return np.flatnonzero(long | is_document[page] & (width >= LEAST_WIDTH)).tolist()
 
 
 def _read(
@@ -68,13 +96,12 @@ def _read(
     net: RecognizerNet,
     settings: RecognitionSettings,
     pool: ThreadPoolExecutor | None,
-    widths: tuple[int, int],
+    suited: Sequence[int],
     find_unsure: Callable[[Reading, int], list[Part]],
 ) -> list[Reading]:
-    """Reads crops, those whose widths are between two by the draft but for what is unsure."""
+    """Reads crops, those that are suited by the draft but for what is unsure."""
     if net.draft is None:
         return read_crops(crops, net, settings, pool)
-    suited = [i for i, crop in enumerate(crops) if widths[0] <= crop.shape[1] <= widths[1]]
     others = sorted(set(range(len(crops))) - set(suited))
     # Whatever the size of full groups: a draft that another program rounds otherwise may be unsure.
     by_width = replace(settings, batch_size=0)
@@ -112,8 +139,9 @@ def unsure_parts(draft: Reading, width: int) -> list[Part]:
     """
     parts: list[Part] = []
     words = _words(draft)
+    sure = SURE_WORD if width >= LONG_LINE else SURE
     for word in words:
-        if draft.certainty(word.first, word.last) >= SURE_WORD:
+        if draft.certainty(word.first, word.last) >= sure:
             continue
         if parts and parts[-1].end == word.begin:
             parts[-1] = Part(parts[-1].first, word.last, parts[-1].begin, word.end)

@@ -176,7 +176,8 @@ def read_once(
 ) -> None:
     """Crops and reads the lines as they lie."""
     crops = crop_lines(lines, images, settings.max_width, pool)
-    readings = read_by_words(crops, net, settings, pool)
+    pages = [line.page for line in lines]
+    readings = read_by_words(crops, pages, net, settings, pool)
     for line, crop, reading in zip(lines, crops, readings, strict=True):
         line.crop, line.reading = crop, reading
 

@@ -158,12 +158,12 @@ def read_crops(
         for slot, crop in enumerate(members):
             found = find_runs(labels[slot])
             runs[crop] = found
-            rows[crop] = seen.features[slot][labels[slot] != BLANK]
+            rows[crop] = seen.features[slot][surest_frames(found, seen.margins[slot])]
             missed[crop] = np.maximum.reduceat(nearly[slot], np.append(0, found.start))
             if len(found.start):
                 spaces[crop] = np.maximum.reduceat(seen.space_margins[slot], found.start)
     classes, confidences = _best_candidates(net, rows, pool)
-    names, values = _characters(runs, classes, confidences, net, settings.num_candidates)
+    names, values = _characters(classes, confidences, net, settings.num_candidates)
     readings, offset = [], 0
     for found, space, miss in zip(runs, spaces, missed, strict=True):
         mine = slice(offset, offset + len(found.label))
@@ -194,6 +194,19 @@ def nearly_read(labels: np.ndarray, best: np.ndarray, margins: np.ndarray) -> np
     return np.where(blank, np.exp(-np.logaddexp(0.0, -margins)), 0.0)
 
 
+def surest_frames(found: Runs, margins: np.ndarray) -> np.ndarray:
+    """The frame of each run that is farthest above the blank, the first of equals: [n].
+
+    Args:
+        found: Runs of a crop's frames.
+        margins: [t] how far each frame's best class is above the blank.
+    """
+    lengths = found.stop - found.start
+    before = np.cumsum(lengths) - lengths
+    inside = np.repeat(found.start - before, lengths) + np.arange(lengths.sum())
+    return inside[first_maxima(margins[inside], lengths)]
+
+
 def _best_candidates(
     net: RecognizerNet, rows: list[np.ndarray], pool: ThreadPoolExecutor | None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -210,24 +223,19 @@ def _best_candidates(
 
 
 def _characters(
-    runs: Sequence[Runs],
     classes: np.ndarray,
     confidences: np.ndarray,
     net: RecognizerNet,
     num_candidates: int,
 ) -> tuple[list[tuple[str, ...]], list[tuple[float, ...]]]:
-    """Candidates of all crops' characters, from the surest frame of each, and their confidences.
+    """Characters' candidates and their confidences.
 
     Args:
-        runs: Of each crop.
-        classes: [m, k] best classes of the frames that bear characters, of all crops.
+        classes: [m, k] best classes of a frame of each character.
         confidences: [m, k] theirs.
         net: The recognizer.
         num_candidates: Candidates a character.
     """
-    lengths = np.concatenate([np.zeros(0, np.intp), *(r.stop - r.start for r in runs)])
-    frames = first_maxima(confidences[:, 0], lengths)
-    classes, confidences = classes[frames], confidences[frames]
     if np.array_equal(net.merged, np.arange(len(net.merged))):
         # No two classes are one: what there is but the blank is in order already.
         blank_last = np.argsort(classes == BLANK, axis=1, kind="stable")[:, :num_candidates]

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from deepocr_jax.infer import drafts as drafts_module
-from deepocr_jax.infer.drafts import Part, mended, read_by_words, read_words, unsure_parts
+from deepocr_jax.infer.drafts import (
+    Part,
+    drafted_lines,
+    mended,
+    read_by_words,
+    read_words,
+    unsure_parts,
+)
 from deepocr_jax.infer.readings import Reading, RecognitionSettings, nearly_read, read_crops
 from deepocr_jax.infer.recognizer import make_groups, run_group
 from deepocr_jax.parameters import Parameters
@@ -60,11 +67,12 @@ def test_all_or_none_can_be_sure(net, crops, monkeypatch, sure, drafted):
     assert read_words([], net, WIDE) == []
 
 
-@pytest.mark.parametrize("read", [read_words, read_by_words])
-def test_without_a_draft_all_is_read_in_full(net, crops, read):
+def test_without_a_draft_all_is_read_in_full(net, crops):
     alone = replace(net, draft=None)
-    for reading, own in zip(read(crops, alone, WIDE), read_crops(crops, net, WIDE), strict=True):
-        assert_same(reading, own)
+    words, lines = read_words(crops, alone, WIDE), read_by_words(crops, [0] * 8, alone, WIDE)
+    for word, line, own in zip(words, lines, read_crops(crops, net, WIDE), strict=True):
+        assert_same(word, own)
+        assert_same(line, own)
 
 
 @pytest.mark.parametrize("width", [90, 300])
@@ -80,15 +88,40 @@ def test_frames_cover_the_canvas(net, width):
 @pytest.mark.parametrize(("sure", "drafted"), [(0.0, True), (1.1, False)])
 def test_lines_of_which_all_or_nothing_is_sure(net, crops, monkeypatch, sure, drafted):
     monkeypatch.setattr(drafts_module, "SURE_WORD", sure)
-    found = read_by_words(crops, net, WIDE)
+    monkeypatch.setattr(drafts_module, "SURE", sure)
+    # A document, in which one is too narrow for a draft, and a scene of short lines.
+    pages = [0] * 8 + [1] * 3
+    found = read_by_words([*crops, *crops[:3]], pages, net, WIDE)
     drafts, full = (read_crops(crops, x, WIDE) for x in (net.draft, net))
-    for crop, reading, draft, own in zip(crops, found, drafts, full, strict=True):
-        is_long = crop.shape[1] >= drafts_module.LEAST_LINE
-        if drafted and is_long:
-            assert_same(reading, draft)
+    for crop, reading, draft, own in zip(crops, found, drafts, full, strict=False):
+        if crop.shape[1] == 63:
+            assert_same(reading, own)
         else:
-            assert_same(reading, own.stripped() if is_long else own)
-    assert read_by_words([], net, WIDE) == []
+            assert_same(reading, draft if drafted else own.stripped())
+    for reading, own in zip(found[8:], full, strict=False):
+        assert_same(reading, own)
+    assert read_by_words([], [], net, WIDE) == []
+
+
+@pytest.mark.parametrize(
+    ("widths", "pages", "expected"),
+    [
+        ([239, 240, 64, 63], [0, 0, 0, 0], [1]),
+        ([114, 240, 64, 63], [0, 0, 0, 0], [1]),
+        ([112, 240, 64, 63], [0, 0, 0, 0], [0, 1, 2]),
+        # Each page for itself, in any order.
+        ([240, 100, 2000, 100, 239], [3, 0, 3, 3, 0], [0, 2, 3]),
+        ([], [], []),
+    ],
+)
+def test_lines_that_have_a_draft(widths, pages, expected):
+    assert drafted_lines(widths, pages) == expected
+
+
+def test_words_of_short_lines_have_to_be_surer():
+    draft = reading_of("ab cd", [0.95] * 5)
+    assert unsure_parts(draft, 239) == [Part(0, 5, -INF, INF)]
+    assert unsure_parts(draft, 240) == []
 
 
 def reading_of(text, confidences, missed=None):
@@ -160,7 +193,7 @@ def test_parts_of_a_line_are_read_where_they_lie(net, monkeypatch):
     crop = rng.integers(0, 256, (48, 500, 3), np.uint8)
     part = Part(1, 2, 200.0, 300.0)
     monkeypatch.setattr(drafts_module, "unsure_parts", lambda *_: [part])
-    (found,) = read_by_words([crop], net, WIDE)
+    (found,) = read_by_words([crop], [0], net, WIDE)
     (draft,) = read_crops([crop], net.draft, WIDE)
     (inner,) = read_crops([crop[:, 152:348]], net, WIDE)
     assert_same(found, mended(draft, [part], [inner.moved(152)]))
