@@ -13,6 +13,8 @@ from deepocr_jax.text.ctc import BLANK
 LANES = 512
 SMALL_LANES = 64
 NEVER = -1e30
+# Above the blank; with more, sums of exponentials would overflow. The published network gives up to 22.
+MOST_LOGITS = 60.0
 
 
 def sliced_head(
@@ -35,6 +37,15 @@ def sliced_head(
 def logits(head: Any, features: jax.Array) -> jax.Array:
     """[m, f] frame features -> [m, c'] float32."""
     return product(features, head["kernel"], jnp.float32) + head["bias"]
+
+
+def odds(values: jax.Array, blank: jax.Array) -> jax.Array:
+    """Logits [m, c] -> how much more likely each class is than the blank, whose logits are [m, 1].
+
+    Their shares of the sum are the softmax. Beside the blank and not the largest, since who knows
+    the blank's logit beforehand need not go through all classes once more.
+    """
+    return jnp.exp(jnp.minimum(values - blank, MOST_LOGITS))
 
 
 def _lanes(values: jax.Array) -> jax.Array:

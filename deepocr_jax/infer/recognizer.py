@@ -20,7 +20,14 @@ import numpy as np
 from deepocr_jax.checkpoint import ModelCheckpoint
 from deepocr_jax.infer.buckets import line_width_bucket
 from deepocr_jax.infer.compiled import Program
-from deepocr_jax.infer.head import best_character, best_classes, logits, sliced_head, space_margin
+from deepocr_jax.infer.head import (
+    best_character,
+    best_classes,
+    logits,
+    odds,
+    sliced_head,
+    space_margin,
+)
 from deepocr_jax.infer.programs import Device, with_fast_products
 from deepocr_jax.models.recognizer import RecognizerBody
 from deepocr_jax.models.registry import spec_from_dict
@@ -181,8 +188,9 @@ def _best_candidates_of_rows(count: int, head: Any, rows: jax.Array) -> tuple[ja
     """Confidences and classes of the `count` best candidates of each row."""
     every = logits(head, rows)
     values, classes = best_classes(every, count)
-    total = jnp.exp(every - values[:, :1]).sum(axis=-1, keepdims=True)
-    return jnp.exp(values - values[:, :1]) / total, classes
+    blank = logits({name: head[name][..., :1] for name in ("kernel", "bias")}, rows)
+    total = odds(every, blank).sum(axis=-1, keepdims=True)
+    return odds(values, blank) / total, classes
 
 
 def make_groups(
