@@ -13,7 +13,7 @@ from deepocr_jax.text.ctc import BLANK
 LANES = 512
 SMALL_LANES = 64
 NEVER = -1e30
-# Above the blank; with more, sums of exponentials would overflow. The published network gives up to 22.
+# Above the blank; with more, sums of exponentials would overflow. The published network gives 22.
 MOST_LOGITS = 60.0
 
 
