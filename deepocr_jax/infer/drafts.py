@@ -20,7 +20,7 @@ LEAST_WIDTH, MOST_WIDTH = 64, 320
 # they were crops of one word), with so many columns around them; the whole line is if its unsure
 # words take such a share of it.
 LONG_LINE = 240
-SURE_WORD = 0.9
+SURE_WORD = 0.93
 CONTEXT = 48
 MOST = 0.8
 # Where long lines take such a share of a page's text, it is a document, and its short lines are
