@@ -24,10 +24,9 @@ VOTERS = 6
 VOTER_ASPECT = 5.0
 # Mean vote within this range is no decision; the recognizer then reads the voters both ways.
 UNSURE = (0.25, 0.75)
-# Lines read with less mean confidence are read upside down too, and the better one is kept; those
-# read with less than `UNCERTAIN` only if the classifier takes them for upside down.
-DOUBTFUL = 0.75
-UNCERTAIN = 0.95
+# Lines read with less mean confidence are read upside down too if the classifier takes them for
+# that, and the better one is kept.
+DOUBTFUL = 0.95
 CLEARLY_BETTER = 0.1
 
 
@@ -150,12 +149,10 @@ def read_lines(
     read_once(lines, images, net, settings, pool)
     if classifier is None:
         return
-    uncertain = [x for x in lines if DOUBTFUL <= x.confidence < UNCERTAIN]
-    crops = [crop_line(x, images, 4 * LINE_HEIGHT) for x in uncertain]
-    turned = turned_probability(crops, classifier)
     doubtful = [x for x in lines if x.confidence < DOUBTFUL]
-    doubtful += [x for x, p in zip(uncertain, turned, strict=True) if p > 0.5]
-    pairs = [(x, _turned(x)) for x in doubtful]
+    crops = [crop_line(x, images, 4 * LINE_HEIGHT) for x in doubtful]
+    turned = turned_probability(crops, classifier)
+    pairs = [(x, _turned(x)) for x, p in zip(doubtful, turned, strict=True) if p > 0.5]
     if net.draft is not None:
         # Most of them are no clearer upside down, and a draft tells.
         read_once([y for _, y in pairs], images, net.draft, settings, pool)
