@@ -15,7 +15,8 @@ import pytest
 
 pytestmark = pytest.mark.pretrained
 
-COUNT = 24
+# Several packs of `PAGES_PER_PACK`, so that some lines are written long before the last ones.
+COUNT = 64
 SIZE = ["detection_image_width=512", "detection_image_height=512", "recognition_image_width=320"]
 
 
