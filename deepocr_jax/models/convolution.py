@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from deepocr_jax.models.upsampling import convolve_upsampled, upsample_nearest
+
 Strides = tuple[int, int]
 Padding = Sequence[tuple[int, int]]
 
@@ -21,7 +23,8 @@ def convolve(
     """Convolution of arrays as if they were joined along their channels.
 
     Args:
-        parts: [n, h, w, c] each.
+        parts: [n, h, w, c] each. An array that is smaller than another by a whole factor counts as
+            if it were upsampled, each pixel repeated; that takes a 3x3 kernel that keeps the shape.
         kernel: [kh, kw, sum of c, features].
         strides: Of rows and columns.
         padding: Zeros before and after the rows, and the columns.
@@ -49,6 +52,8 @@ def _plain(x: jax.Array, kernel: jax.Array, strides: Strides, padding: Padding) 
 def _of_joined(
     parts: Sequence[jax.Array], kernel: jax.Array, strides: Strides, padding: Padding
 ) -> jax.Array:
+    height = max(x.shape[1] for x in parts)
+    parts = [upsample_nearest(x, height // x.shape[1]) for x in parts]
     return _plain(jnp.concatenate(parts, axis=-1), kernel, strides, padding)
 
 
@@ -57,10 +62,15 @@ def _of_each(
 ) -> jax.Array:
     """One convolution a part, with float32 sums; joining them would take as long as these."""
     total, first = jnp.zeros((), jnp.float32), 0
+    height = max(x.shape[1] for x in parts)
     for x in parts:
         mine = kernel[:, :, first : first + x.shape[-1]]
-        wide = (v.astype(jnp.float32) for v in (x, mine))
-        total, first = total + _plain(*wide, strides, padding), first + x.shape[-1]
+        wide, factor = [v.astype(jnp.float32) for v in (x, mine)], height // x.shape[1]
+        if factor > 1:
+            total += convolve_upsampled(*wide, factor)
+        else:
+            total += _plain(*wide, strides, padding)
+        first += x.shape[-1]
     return total.astype(kernel.dtype)
 
 

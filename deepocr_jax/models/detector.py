@@ -4,6 +4,7 @@ DB: Liao et al., arXiv 1911.08947. At inference only its probability map is comp
 the threshold map belongs to training alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from deepocr_jax.models.layers import (
-    Conv,
-    Depthwise,
-    Pointwise,
-    SqueezeExcite,
-    upsample_nearest,
-)
+from deepocr_jax.models.layers import Conv, Depthwise, Pointwise, SqueezeExcite
 from deepocr_jax.models.lcnet import LCNet, LCNetSpec
+from deepocr_jax.models.upsampling import upsample_nearest
 
 THRESHOLD_HEAD = "ThresholdHead"
 """Parameters that `DBTrainingNetwork` has and `Detector` has not."""
@@ -46,8 +42,8 @@ class RepLKFPN(nn.Module):
         return SqueezeExcite(slope=0.2, residual=True, dtype=self.dtype)
 
     @nn.compact
-    def __call__(self, stages: list[jax.Array]) -> jax.Array:
-        """Features at 1/4, 1/8, 1/16, 1/32 -> [n, h / 4, w / 4, features], coarsest first."""
+    def __call__(self, stages: list[jax.Array]) -> list[jax.Array]:
+        """Features at 1/4, 1/8, 1/16, 1/32 -> a quarter of the features at each, coarsest first."""
         f, dtype = self.features, self.dtype
         lateral = []
         for stage in reversed(stages):
@@ -58,11 +54,10 @@ class RepLKFPN(nn.Module):
             merged.append(x + upsample_nearest(merged[-1], 2))
         levels = []
         size = (self.kernel_size, self.kernel_size)
-        for level, x in enumerate(merged):
+        for x in merged:
             x = Depthwise(size, dtype=dtype)(x)
-            x = self.gate()(Pointwise(f // 4, use_bias=False, dtype=dtype)(x))
-            levels.append(upsample_nearest(x, 2 ** (len(merged) - 1 - level)))
-        return jnp.concatenate(levels, axis=-1)
+            levels.append(self.gate()(Pointwise(f // 4, use_bias=False, dtype=dtype)(x)))
+        return levels
 
 
 class DBHead(nn.Module):
@@ -71,11 +66,11 @@ class DBHead(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """[n, h / 4, w / 4, c] -> [n, h, w], before the sigmoid."""
-        n, h, w, c = x.shape
-        f, dtype = c // 4, self.dtype
-        x = nn.relu(Conv(f, dtype=dtype)(x))
+    def __call__(self, levels: Sequence[jax.Array]) -> jax.Array:
+        """The neck's levels, the last one at a quarter -> [n, h, w], before the sigmoid."""
+        n, h, w, _ = levels[-1].shape
+        f, dtype = sum(x.shape[-1] for x in levels) // 4, self.dtype
+        x = nn.relu(Conv(f, dtype=dtype)(*levels))
         # A 2x2 transposed convolution of stride 2 is a product and a rearrangement; of two of them
         # the rearrangement can wait until there is one channel left.
         x = Pointwise(4 * f, use_bias=False, dtype=dtype)(x).reshape(n, h, w, 4, f)
@@ -134,7 +129,7 @@ def init_threshold_head(key: jax.Array, spec: DetectorSpec) -> dict[str, Any]:
         spec: The detector's.
     """
     channels = spec.neck_features // 4 * len(spec.backbone.stages)
-    drawn = DBHead().init(key, jnp.zeros((1, 8, 8, channels)))["params"]
+    drawn = DBHead().init(key, [jnp.zeros((1, 8, 8, channels))])["params"]
     params = jax.tree.map(np.array, drawn)
     params["Pointwise_1"]["Dense_0"]["kernel"][:] = 0.0
     return params

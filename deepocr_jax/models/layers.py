@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from deepocr_jax.models.activations import hard_sigmoid
 from deepocr_jax.models.convolution import convolve
 from deepocr_jax.models.depthwise import depthwise
 
@@ -20,31 +21,11 @@ Activation = Callable[[jax.Array], jax.Array]
 kernel_init = nn.initializers.variance_scaling(2.0, "fan_out", "truncated_normal")
 
 
-def hard_sigmoid(x: jax.Array, slope: float) -> jax.Array:
-    """clip(slope * x + 1/2, 0, 1); the published networks use slopes 1/6 and 0.2."""
-    return jnp.clip(slope * x + 0.5, 0.0, 1.0)
-
-
-def gelu(x: jax.Array) -> jax.Array:
-    """The exact (erf) GELU, as the published networks have it."""
-    return nn.gelu(x, approximate=False)
-
-
-def upsample_nearest(x: jax.Array, factor: int) -> jax.Array:
-    """[n, h, w, c] -> [n, factor * h, factor * w, c], each pixel repeated."""
-    n, h, w, c = x.shape
-    x = jnp.broadcast_to(x[:, :, None, :, None, :], (n, h, factor, w, factor, c))
-    return x.reshape(n, factor * h, factor * w, c)
-
-
 def max_pool_2x2(x: jax.Array) -> jax.Array:
-    """2x2 maximum, stride 1, padded below and to the right: [n, h, w, c] -> [n, h, w, c].
+    """2x2 maximum, stride 1, without padding: [n, h + 1, w + 1, c] -> [n, h, w, c].
 
-    For values from 0 on, as they come from a ReLU, so the padding is 0. As a maximum of shifted
-    views; `lax.reduce_window` takes twice as long on a CPU.
+    As a maximum of shifted views; `lax.reduce_window` takes twice as long on a CPU.
     """
-    # The barrier keeps XLA from computing the input anew for each view.
-    x = lax.optimization_barrier(jnp.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0))))
     x = jnp.maximum(x[:, :-1], x[:, 1:])
     return jnp.maximum(x[:, :, :-1], x[:, :, 1:])
 
@@ -141,20 +122,30 @@ class Kernel(nn.Module):
 
 
 class Conv(nn.Module):
-    """Full convolution, padded by half the kernel; an even one has more padding behind."""
+    """Full convolution.
+
+    Attributes:
+        padding: "SAME": by half the kernel; an even one has more padding behind. "VALID": none.
+    """
 
     features: int
     kernel_size: tuple[int, int] = (3, 3)
     strides: tuple[int, int] = (1, 1)
     use_bias: bool = True
+    padding: str = "SAME"
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, *parts: jax.Array) -> jax.Array:
-        """[n, h, w, c] each, as if joined along their channels -> [n, h', w', features]."""
+        """[n, h, w, c] each, as if joined along their channels -> [n, h', w', features].
+
+        Smaller ones are taken as if upsampled, see `convolve`.
+        """
         shape = (*self.kernel_size, sum(x.shape[-1] for x in parts), self.features)
         kernel, bias = Kernel(shape, self.use_bias, name="Conv_0")()
-        padding = tuple(((k - 1) // 2, k // 2) for k in self.kernel_size)
+        assert self.padding in ("SAME", "VALID")
+        pads = self.padding == "SAME"
+        padding = tuple((pads * (k - 1) // 2, pads * k // 2) for k in self.kernel_size)
         parts = tuple(x.astype(self.dtype) for x in parts)
         y = convolve(parts, kernel.astype(self.dtype), self.strides, padding)
         return y if bias is None else y + bias.astype(self.dtype)

@@ -12,12 +12,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from deepocr_jax.models.activations import gelu
 from deepocr_jax.models.layers import (
     Conv,
     Depthwise,
     Pointwise,
     SqueezeExcite,
-    gelu,
     max_pool_2x2,
 )
 
@@ -51,9 +51,10 @@ class Stem(nn.Module):
         """[n, h, w, 3] -> [n, h / 4, w / 4, out_features]."""
         f, dtype = self.features, self.dtype
         x = nn.relu(Conv(f, strides=(2, 2), dtype=dtype)(x))
-        # The barrier keeps XLA from computing it anew for both branches.
-        x = lax.optimization_barrier(x)
-        y = nn.relu(Conv(f // 2, (2, 2), dtype=dtype)(x))
+        # Padded once for both branches; the barrier alone does not keep XLA from computing anew for
+        # one of them what it can fuse with that one's padding.
+        x = lax.optimization_barrier(jnp.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0))))
+        y = nn.relu(Conv(f // 2, (2, 2), padding="VALID", dtype=dtype)(x))
         y = nn.relu(Conv(f, (2, 2), dtype=dtype)(y))
         x = nn.relu(Conv(f, strides=(2, 2), dtype=dtype)(max_pool_2x2(x), y))
         return nn.relu(Pointwise(self.out_features, dtype=dtype)(x))

@@ -5,6 +5,7 @@ of the other kind is the beginning. The maps are those of CRAFT (Baek et al., ar
 with two more for the direction, at half of the image's resolution.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,11 +52,11 @@ class ScoreMapHead(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """[n, h / 4, w / 4, c] -> [n, h / 2, w / 2, 4] raw."""
-        n, h, w, _ = x.shape
+    def __call__(self, levels: Sequence[jax.Array]) -> jax.Array:
+        """The neck's levels, the last one at a quarter -> [n, h / 2, w / 2, 4] raw."""
+        n, h, w, _ = levels[-1].shape
         f, maps, dtype = self.map_features, len(SCORE_MAP_NAMES), self.dtype
-        x = nn.relu(Conv(self.features, dtype=dtype)(x))
+        x = nn.relu(Conv(self.features, dtype=dtype)(*levels))
         x = nn.relu(Conv(self.features, dtype=dtype)(x))
         # A pixel's four parts stay channels until there are few of them left to move.
         x = nn.relu(Pointwise(4 * f, dtype=dtype)(x)).reshape(n, h, w, 4, f)
@@ -119,7 +120,7 @@ def variables_from_detector(
     head = ScoreMapHead(spec.head_features, spec.map_features)
     features = jnp.zeros((1, 8, 8, spec.neck_features // 4 * len(spec.backbone.stages)))
     params = {name: detector["params"].get(name, {}) for name in SHARED_PARTS}
-    params[HEAD] = jax.tree.map(np.asarray, head.init(key, features)["params"])
+    params[HEAD] = jax.tree.map(np.asarray, head.init(key, [features])["params"])
     image = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
     wanted = jax.eval_shape(ScoreMapDetector(spec).init, key, image)["params"]
     for name in params:

@@ -53,6 +53,29 @@ def test_values_and_gradients_are_those_of_the_plain_convolution(
         np.testing.assert_allclose(found, right, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("factors", [(1, 2), (8, 4, 2, 1), (16, 1), (3, 1)])
+def test_smaller_parts_count_as_upsampled(factors):
+    largest = max(factors)
+    parts = [drawn(i, 2, 2 * largest // f, 3 * largest // f, 4 + i) for i, f in enumerate(factors)]
+    kernel = drawn(9, 3, 3, sum(x.shape[-1] for x in parts), 5)
+
+    def mine(parts, kernel):
+        return convolve(parts, kernel, (1, 1), ((1, 1), (1, 1)))
+
+    def expected(parts, kernel):
+        wide = [x.repeat(f, 1).repeat(f, 2) for x, f in zip(parts, factors, strict=True)]
+        return plain(jnp.concatenate(wide, -1), kernel, (1, 1), "SAME")
+
+    value, pull_back = jax.vjp(jax.jit(mine), parts, kernel)
+    wanted, wanted_pull_back = jax.vjp(jax.jit(expected), parts, kernel)
+    np.testing.assert_allclose(value, wanted, rtol=1e-4, atol=1e-4)
+    grad = drawn(10, *value.shape)
+    for found, right in zip(
+        jax.tree.leaves(pull_back(grad)), jax.tree.leaves(wanted_pull_back(grad)), strict=True
+    ):
+        np.testing.assert_allclose(found, right, rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize("channels", [(3,), (4, 4)])
 def test_sums_are_float32_in_bfloat16_networks(channels):
     parts = [drawn(i, 1, 20, 20, c).astype(jnp.bfloat16) for i, c in enumerate(channels)]

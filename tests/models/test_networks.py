@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deepocr_jax.models.detector import DBHead
-from deepocr_jax.models.layers import depthwise, max_pool_2x2, upsample_nearest
+from deepocr_jax.models.layers import depthwise, max_pool_2x2
 from deepocr_jax.models.registry import (
     DETECTORS,
     KINDS,
@@ -19,6 +19,7 @@ from deepocr_jax.models.registry import (
     spec_from_dict,
     spec_to_dict,
 )
+from deepocr_jax.models.upsampling import upsample_nearest
 from tests.conftest import random_model
 
 TINY_DETECTOR = detector_spec(stem=8, depths=(1, 0, 2, 1), neck=16)
@@ -155,7 +156,7 @@ def test_depthwise_is_a_grouped_convolution(kernel, strides, size):
 def test_detector_head_is_two_transposed_convolutions():
     x = noise(2, 5, 4, 16)
     head = DBHead()
-    variables = head.init(jax.random.key(0), x)
+    variables = head.init(jax.random.key(0), [x])
     params = jax.tree.map(lambda v: v + 0.1 * noise(*v.shape, seed=v.size), variables)["params"]
     conv = params["Conv_0"]["Conv_0"]
     y = jax.lax.conv_general_dilated(
@@ -165,7 +166,7 @@ def test_detector_head_is_two_transposed_convolutions():
     kernels = [params[f"Pointwise_{i}"]["Dense_0"]["kernel"] for i in (0, 1)]
     y = np.maximum(transposed(y, kernels[0]) + params["up_bias"], 0)
     expected = (transposed(y, kernels[1]) + params["out_bias"])[..., 0]
-    actual = head.apply({"params": params}, x)
+    actual = head.apply({"params": params}, [x])
     np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
@@ -189,8 +190,8 @@ def test_upsample_repeats_pixels(factor):
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 6), (5, 4)])
 def test_max_pool_looks_right_and_down(size):
-    x = np.abs(noise(2, *size, 3))
-    expected = np.empty_like(x)
+    x = noise(2, size[0] + 1, size[1] + 1, 3)
+    expected = np.empty((2, *size, 3), np.float32)
     for row in range(size[0]):
         for col in range(size[1]):
             expected[:, row, col] = x[:, row : row + 2, col : col + 2].max(axis=(1, 2))
