@@ -64,12 +64,12 @@ def _of_each(
     total, first = jnp.zeros((), jnp.float32), 0
     height = max(x.shape[1] for x in parts)
     for x in parts:
-        mine = kernel[:, :, first : first + x.shape[-1]]
-        wide, factor = [v.astype(jnp.float32) for v in (x, mine)], height // x.shape[1]
+        mine = kernel[:, :, first : first + x.shape[-1]].astype(jnp.float32)
+        wide, factor = x.astype(jnp.float32), height // x.shape[1]
         if factor > 1:
-            total += convolve_upsampled(*wide, factor)
+            total += convolve_upsampled(wide, mine, factor)
         else:
-            total += _plain(*wide, strides, padding)
+            total += _plain(wide, mine, strides, padding)
         first += x.shape[-1]
     return total.astype(kernel.dtype)
 
