@@ -22,13 +22,11 @@ LINES_A_TASK = 16
 # about this length.
 VOTERS = 6
 VOTER_ASPECT = 5.0
-# Mean vote within this range is no decision; the recognizer then reads the voters both ways. So it
-# does those of lines at an angle, which the classifier knows less well.
+# Mean vote within this range is no decision; the recognizer then reads the voters both ways.
 UNSURE = (0.25, 0.75)
-ANGLE_RAD = np.deg2rad(15.0)
 # Lines read with less mean confidence are read upside down too if the classifier takes them for
-# that, and the better one is kept. Of lines at an angle those below the second limit always are.
-DOUBTFUL, DOUBTFUL_AT_ANGLE = 0.95, 0.75
+# that, and the better one is kept.
+DOUBTFUL = 0.95
 CLEARLY_BETTER = 0.1
 
 
@@ -67,7 +65,6 @@ def set_upright(
     classifier: OrientationNet,
     recognizer: RecognizerNet | None,
     settings: RecognitionSettings,
-    pool: ThreadPoolExecutor | None = None,
 ) -> None:
     """Turns the lines that are upside down; some lines of a page and direction decide for all.
 
@@ -81,13 +78,12 @@ def set_upright(
     unsure: list[tuple[list[Line], list[Line]]] = []
     for group, ballot in zip(groups, ballots, strict=True):
         share, votes = votes[: len(ballot)].mean(), votes[len(ballot) :]
-        is_unsure = _is_at_angle(group[0]) or UNSURE[0] < share < UNSURE[1]
-        if recognizer is not None and is_unsure:
+        if recognizer is not None and UNSURE[0] < share < UNSURE[1]:
             unsure.append((group, ballot))
         elif share > 0.5:
             _turn(group)
     if unsure and recognizer is not None:
-        _settle(unsure, images, recognizer, settings, pool)
+        _settle(unsure, images, recognizer, settings)
 
 
 def _direction_groups(lines: Sequence[Line]) -> list[list[Line]]:
@@ -103,11 +99,6 @@ def _direction_groups(lines: Sequence[Line]) -> list[list[Line]]:
             group = [x for x, is_side in zip(of_page, across == side, strict=True) if is_side]
             groups += [group] if group else []
     return groups
-
-
-def _is_at_angle(line: Line) -> bool:
-    """Whether a line does not lie about along the rows of its image."""
-    return abs(math.sin(line.box[2])) > math.sin(ANGLE_RAD)
 
 
 def _voter_rank(line: Line) -> float:
@@ -134,11 +125,10 @@ def _settle(
     images: Sequence[np.ndarray],
     recognizer: RecognizerNet,
     settings: RecognitionSettings,
-    pool: ThreadPoolExecutor | None,
 ) -> None:
     """Reads each group's voters both ways up, and turns the group if that reads better."""
     both = [y for _, b in groups for x in b for y in (Line(x.page, x.box), _turned(x))]
-    read_once(both, images, recognizer, settings, pool)
+    read_once(both, images, recognizer, settings)
     for group, ballot in groups:
         mine, both = both[: 2 * len(ballot)], both[2 * len(ballot) :]
         gain = sum(t.confidence * len(t.reading.text) for t in mine[1::2] if t.reading)
@@ -162,11 +152,7 @@ def read_lines(
     doubtful = [x for x in lines if x.confidence < DOUBTFUL]
     crops = [crop_line(x, images, 4 * LINE_HEIGHT) for x in doubtful]
     turned = turned_probability(crops, classifier)
-    pairs = [
-        (x, _turned(x))
-        for x, p in zip(doubtful, turned, strict=True)
-        if p > 0.5 or (_is_at_angle(x) and x.confidence < DOUBTFUL_AT_ANGLE)
-    ]
+    pairs = [(x, _turned(x)) for x, p in zip(doubtful, turned, strict=True) if p > 0.5]
     if net.draft is not None:
         # Most of them are no clearer upside down, and a draft tells.
         read_once([y for _, y in pairs], images, net.draft, settings, pool)
