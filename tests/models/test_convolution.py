@@ -19,6 +19,17 @@ def drawn(seed, *shape):
     return jnp.asarray(np.random.default_rng(seed).standard_normal(shape), jnp.float32)
 
 
+def assert_same_values_and_gradients(mine, expected, parts, kernel, tolerance):
+    value, pull_back = jax.vjp(jax.jit(mine), parts, kernel)
+    wanted, wanted_pull_back = jax.vjp(jax.jit(expected), parts, kernel)
+    np.testing.assert_allclose(value, wanted, rtol=tolerance, atol=tolerance)
+    grad = drawn(10, *value.shape)
+    for found, right in zip(
+        jax.tree.leaves(pull_back(grad)), jax.tree.leaves(wanted_pull_back(grad)), strict=True
+    ):
+        np.testing.assert_allclose(found, right, rtol=10 * tolerance, atol=10 * tolerance)
+
+
 # Sides that the strides divide and do not divide, kernels that are even, padding on one side only.
 CASES = [
     ((3,), (9, 12), (3, 3), (2, 2), ((1, 1), (1, 1))),
@@ -43,14 +54,7 @@ def test_values_and_gradients_are_those_of_the_plain_convolution(
     def expected(parts, kernel):
         return plain(jnp.concatenate(parts, -1), kernel, strides, padding)
 
-    value, pull_back = jax.vjp(jax.jit(mine), parts, kernel)
-    wanted, wanted_pull_back = jax.vjp(jax.jit(expected), parts, kernel)
-    np.testing.assert_allclose(value, wanted, rtol=1e-5, atol=1e-5)
-    grad = drawn(10, *value.shape)
-    for found, right in zip(
-        jax.tree.leaves(pull_back(grad)), jax.tree.leaves(wanted_pull_back(grad)), strict=True
-    ):
-        np.testing.assert_allclose(found, right, rtol=1e-4, atol=1e-4)
+    assert_same_values_and_gradients(mine, expected, parts, kernel, 1e-5)
 
 
 @pytest.mark.parametrize("factors", [(1, 2), (8, 4, 2, 1), (16, 1), (3, 1)])
@@ -66,14 +70,7 @@ def test_smaller_parts_count_as_upsampled(factors):
         wide = [x.repeat(f, 1).repeat(f, 2) for x, f in zip(parts, factors, strict=True)]
         return plain(jnp.concatenate(wide, -1), kernel, (1, 1), "SAME")
 
-    value, pull_back = jax.vjp(jax.jit(mine), parts, kernel)
-    wanted, wanted_pull_back = jax.vjp(jax.jit(expected), parts, kernel)
-    np.testing.assert_allclose(value, wanted, rtol=1e-4, atol=1e-4)
-    grad = drawn(10, *value.shape)
-    for found, right in zip(
-        jax.tree.leaves(pull_back(grad)), jax.tree.leaves(wanted_pull_back(grad)), strict=True
-    ):
-        np.testing.assert_allclose(found, right, rtol=1e-3, atol=1e-3)
+    assert_same_values_and_gradients(mine, expected, parts, kernel, 1e-4)
 
 
 @pytest.mark.parametrize("channels", [(3,), (4, 4)])
