@@ -16,8 +16,6 @@ from deepocr_jax.models.activations import hard_sigmoid
 from deepocr_jax.models.convolution import convolve
 from deepocr_jax.models.depthwise import depthwise
 
-Activation = Callable[[jax.Array], jax.Array]
-
 kernel_init = nn.initializers.variance_scaling(2.0, "fan_out", "truncated_normal")
 
 
