@@ -2,10 +2,10 @@
 
 import functools
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import tee
 from typing import Any, cast
 
 import numpy as np
@@ -95,11 +95,11 @@ def _stream(source: Iterable[Any], state: State, mode: str) -> Iterator[StreamRe
     most = _images_per_pack(state, mode)
     with ThreadPoolExecutor(workers, thread_name_prefix="deepocr") as pool:
         loaded = work_ahead(load, enumerate(source), pool, workers)
-        packs, same = tee(in_packs(loaded, lambda x: x.pixels, most, PIXELS_PER_PACK))
-        results = _read((_images(pack) for pack in packs), state, mode, pool)
-        for pack, found in zip(same, results, strict=True):
+        packs = in_packs(loaded, lambda x: x.pixels, most, PIXELS_PER_PACK)
+        pending: deque[list[_Loaded]] = deque()
+        for found in _read(_images_of(packs, pending), state, mode, pool):
             rest = iter(found)
-            for item in pack:
+            for item in pending.popleft():
                 if isinstance(item.image, ImageError):
                     yield StreamResult(item.index, item.source, None, item.image, (0, 0))
                 else:
@@ -124,8 +124,13 @@ def _load(numbered: tuple[int, Any], max_pixels: int) -> _Loaded:
         return _Loaded(index, source, error)
 
 
-def _images(pack: list[_Loaded]) -> list[np.ndarray]:
-    return [x.image for x in pack if not isinstance(x.image, ImageError)]
+def _images_of(
+    packs: Iterable[list[_Loaded]], pending: deque[list[_Loaded]]
+) -> Iterator[list[np.ndarray]]:
+    """The images of each pack, which is put into `pending` once its images have been asked for."""
+    for pack in packs:
+        pending.append(pack)
+        yield [x.image for x in pack if not isinstance(x.image, ImageError)]
 
 
 def _read(

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -62,6 +64,25 @@ def test_stream_may_be_endless(finder):
     assert [next(stream).index for _ in range(20)] == list(range(20))
     stream.close()
     assert next(taken) < 100
+
+
+def test_what_was_given_is_not_kept(finder, monkeypatch):
+    monkeypatch.setattr(streaming, "PAGES_PER_PACK", 2)
+    images = []
+
+    def source():
+        while True:
+            image = np.zeros((8, 8, 3), np.uint8)
+            images.append(weakref.ref(image))
+            yield image
+
+    stream = read_stream(source(), finder)
+    for _ in range(40):
+        next(stream)
+    # The pack that is being given, one that is read ahead, one that is loaded, and those at work.
+    alive = sum(image() is not None for image in images)
+    assert alive <= 3 * 2 + (os.cpu_count() or 1) + 2
+    stream.close()
 
 
 def test_error_of_the_source_loses_nothing(reader):
