@@ -14,7 +14,7 @@ from deepocr_jax.infer.drafts import read_by_words
 from deepocr_jax.infer.orientation import OrientationNet, turned_probability
 from deepocr_jax.infer.readings import Reading, RecognitionSettings
 from deepocr_jax.infer.recognizer import LINE_HEIGHT, RecognizerNet
-from deepocr_jax.postprocess.line_directions import is_across, page_axis
+from deepocr_jax.postprocess.line_directions import is_across, is_upright, page_axis
 
 # Enough that giving a task to a thread takes little beside it.
 LINES_A_TASK = 16
@@ -22,7 +22,8 @@ LINES_A_TASK = 16
 # about this length.
 VOTERS = 6
 VOTER_ASPECT = 5.0
-# Mean vote within this range is no decision; the recognizer then reads the voters both ways.
+# Mean vote within this range is no decision; the recognizer then reads the voters both ways. So it
+# does those of lines at an angle, which the classifier knows less well.
 UNSURE = (0.25, 0.75)
 # Lines read with less mean confidence are read upside down too if the classifier takes them for
 # that, and the better one is kept.
@@ -65,6 +66,7 @@ def set_upright(
     classifier: OrientationNet,
     recognizer: RecognizerNet | None,
     settings: RecognitionSettings,
+    pool: ThreadPoolExecutor | None = None,
 ) -> None:
     """Turns the lines that are upside down; some lines of a page and direction decide for all.
 
@@ -78,12 +80,13 @@ def set_upright(
     unsure: list[tuple[list[Line], list[Line]]] = []
     for group, ballot in zip(groups, ballots, strict=True):
         share, votes = votes[: len(ballot)].mean(), votes[len(ballot) :]
-        if recognizer is not None and UNSURE[0] < share < UNSURE[1]:
+        undecided = UNSURE[0] < share < UNSURE[1] or not is_upright(group[0].box[2])
+        if recognizer is not None and undecided:
             unsure.append((group, ballot))
         elif share > 0.5:
             _turn(group)
     if unsure and recognizer is not None:
-        _settle(unsure, images, recognizer, settings)
+        _settle(unsure, images, recognizer, settings, pool)
 
 
 def _direction_groups(lines: Sequence[Line]) -> list[list[Line]]:
@@ -125,10 +128,11 @@ def _settle(
     images: Sequence[np.ndarray],
     recognizer: RecognizerNet,
     settings: RecognitionSettings,
+    pool: ThreadPoolExecutor | None,
 ) -> None:
     """Reads each group's voters both ways up, and turns the group if that reads better."""
     both = [y for _, b in groups for x in b for y in (Line(x.page, x.box), _turned(x))]
-    read_once(both, images, recognizer, settings)
+    read_once(both, images, recognizer, settings, pool)
     for group, ballot in groups:
         mine, both = both[: 2 * len(ballot)], both[2 * len(ballot) :]
         gain = sum(t.confidence * len(t.reading.text) for t in mine[1::2] if t.reading)

@@ -135,7 +135,8 @@ def _read_pack(
     lines = [line for of_page in by_page for line in of_page]
     if settings.orientation_rad is None and nets.orientation is not None:
         undirected = [line for line in lines if not found[line.page].are_words]
-        set_upright(undirected, images, nets.orientation, nets.recognizer, settings.recognition)
+        how = settings.recognition
+        set_upright(undirected, images, nets.orientation, nets.recognizer, how, pool)
     if nets.recognizer is not None:
         classifier = nets.orientation if settings.orientation_rad is None else None
         read_lines(lines, images, nets.recognizer, settings.recognition, pool, classifier)

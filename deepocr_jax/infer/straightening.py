@@ -23,11 +23,8 @@ from deepocr_jax.infer.detector import (
     search,
 )
 from deepocr_jax.infer.tiles import Layout
-from deepocr_jax.postprocess.line_directions import direction_votes, prevailing_axis
+from deepocr_jax.postprocess.line_directions import direction_votes, is_upright, prevailing_axis
 
-# Text that lies at a smaller angle is found as it is. Chosen on the ICDAR 2015 pictures, where 12
-# and 20 degrees do as well.
-UPRIGHT_RAD = np.deg2rad(15.0)
 # What is found on the straightened image may tell another angle: on the image as it lies, short
 # words below each other can be taken for lines across.
 MOST_TURNS = 2
@@ -50,7 +47,7 @@ def detect(
         orientation_rad: Reading direction, if it is known; None: found out.
     """
     known = orientation_rad is not None
-    if not settings.straighten or (known and _is_upright(orientation_rad)):
+    if not settings.straighten or (known and is_upright(orientation_rad)):
         return search(images, net, settings, pool)
     if known:
         return _search_straightened(images, [orientation_rad] * len(images), net, settings, pool)
@@ -87,18 +84,14 @@ def _turned(found: Mapping[int, Detection]) -> dict[int, float]:
     return {
         i: _turn_for(axis)
         for i, axis in sure.items()
-        if not _is_upright(axis - (found[i].axis or 0.0))
+        if not is_upright(axis - (found[i].axis or 0.0))
     }
 
 
 def _turn_for(axis: float) -> float:
     """The angle to turn by for an axis: by whole quarters if its text then lies about upright."""
     quarter = np.round(axis / (np.pi / 2)) * (np.pi / 2)
-    return quarter if _is_upright(axis - quarter) else axis
-
-
-def _is_upright(axis: float) -> bool:
-    return abs(np.sin(axis)) <= np.sin(UPRIGHT_RAD)
+    return quarter if is_upright(axis - quarter) else axis
 
 
 def _search_straightened(

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from deepocr_jax import ModeError, apply_deep_ocr, create_deep_ocr, set_deep_ocr_param
 from deepocr_jax.errors import ParameterValueError, UnknownParameterError
 from deepocr_jax.geometry.boxes import box_bounds, normalize_phi
+from deepocr_jax.infer import lines
 
 pytestmark = pytest.mark.pretrained
 
@@ -244,6 +245,22 @@ def test_upside_down_line_in_an_upright_page_is_read(handle, line):
     assert Counter(words_of(result)) == Counter(" ".join(TEXTS).split())
     for word, phi in zip(words_of(result), result["words"]["phi"], strict=True):
         assert (np.cos(phi) < 0) == (word in TEXTS[line])
+
+
+@pytest.mark.parametrize("probability", [0.01, 0.99])
+@pytest.mark.parametrize("degrees", [30, 90, 210])
+def test_lines_at_an_angle_are_read_whatever_the_classifier_takes_them_for(
+    handle, monkeypatch, degrees, probability
+):
+    monkeypatch.setattr(
+        lines, "turned_probability", lambda crops, net: np.full(len(crops), probability)
+    )
+    turn = cv2.getRotationMatrix2D((320, 180), degrees, 1.0)
+    turn[:, 2] += [80, 220]
+    turned = cv2.warpAffine(page_of(TEXTS), turn, (800, 760), borderValue=(255, 255, 255))
+    result = apply_deep_ocr(turned, handle)
+    assert f1(words_of(result), " ".join(TEXTS).split()) >= 0.9
+    assert abs(normalize_phi(np.median(result["words"]["phi"]) - np.deg2rad(degrees))) < 0.05
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, -90])
