@@ -20,9 +20,9 @@ CPU_OPTIONS = {FUSIONS: "", "xla_cpu_prefer_vector_width": 512}
 BFLOAT16_OPTIONS = {**CPU_OPTIONS, FUSIONS: "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
 # Instructions that multiply pairs of bfloat16 numbers and add in float32.
 BFLOAT16_INSTRUCTIONS = {"avx512_bf16", "amx_bf16"}
-# Layers whose products take next to no time, among them the first, whose errors spread furthest. With
-# these exact, a recognizer reads 43 instead of 63 of 4,468 ICDAR words otherwise than in float32, and
-# takes 2 % longer.
+# Layers whose products take next to no time, among them the first, whose errors spread furthest.
+# With these exact, a recognizer reads 43 instead of 63 of 4,468 ICDAR words otherwise than in
+# float32, and takes 2 % longer.
 FLOAT32_LAYERS = ("Stem", "SqueezeExcite", "AttentionNeck")
 
 
