@@ -14,7 +14,7 @@ from deepocr_jax.infer.recognizer import RecognizerNet
 # Crops of one word: what a draft reads with less certainty is read in full, and so are crops of
 # other widths: few of the narrow ones would be sure, and long ones have many characters to be
 # unsure of.
-SURE = 0.97
+SURE = 0.99
 LEAST_WIDTH, MOST_WIDTH = 64, 320
 # Lines: words that a draft reads with less certainty are read in full (those of short lines as if
 # they were crops of one word), with so many columns around them; the whole line is if its unsure
