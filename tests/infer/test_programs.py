@@ -53,7 +53,7 @@ def test_only_matrices_change_their_type(monkeypatch):
         "Dense_0": {"kernel": np.ones((3, 4), np.float32), "bias": np.ones(4, np.float32)},
         "Conv_0": {"kernel": np.ones((3, 3, 4, 4), np.float32)},
         "BatchNorm_0": {"scale": np.ones(4, np.float32)},
-        "SqueezeExcite_0": {"Dense_0": {"kernel": np.ones((4, 1), np.float32)}},
+        "Stem_0": {"Dense_0": {"kernel": np.ones((4, 1), np.float32)}},
     }
     monkeypatch.setattr(programs, "multiplies_bfloat16", lambda: True)
     fast = programs.with_fast_products(variables, "cpu")
@@ -62,7 +62,7 @@ def test_only_matrices_change_their_type(monkeypatch):
         "Dense_0": {"kernel": "bfloat16", "bias": "float32"},
         "Conv_0": {"kernel": "float32"},
         "BatchNorm_0": {"scale": "float32"},
-        "SqueezeExcite_0": {"Dense_0": {"kernel": "float32"}},
+        "Stem_0": {"Dense_0": {"kernel": "float32"}},
     }
     assert programs.with_fast_products(variables, "gpu") is variables
     monkeypatch.setattr(programs, "multiplies_bfloat16", lambda: False)
