@@ -3,7 +3,8 @@
 Detectors know text along the rows best. What one finds in a turned image tells by which angle it is
 turned, so such an image is searched once more as it would lie upright; others are searched once.
 Where it tells no angle, the image is searched turned by a quarter as well: a few words along the
-columns may not be found at all.
+columns may not be found at all. Where much text lies at an angle to the rest, that is searched as
+it would lie upright, too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,13 @@ from deepocr_jax.infer.detector import (
     search,
 )
 from deepocr_jax.infer.tiles import Layout
-from deepocr_jax.postprocess.line_directions import direction_votes, is_upright, prevailing_axis
+from deepocr_jax.postprocess.line_directions import (
+    direction_votes,
+    is_along,
+    is_upright,
+    oblique_axis,
+    prevailing_axis,
+)
 
 # What is found on the straightened image may tell another angle: on the image as it lies, short
 # words below each other can be taken for lines across.
@@ -64,8 +71,14 @@ def detect(
     turned = _turned(found)
     for _ in range(MOST_TURNS):
         again = search_again(turned)
+        # Words below each other, taken for a line across them: along it nothing is found.
+        across = {i: axis + np.pi / 2 for i, axis in turned.items() if i not in again}
+        again |= search_again(across)
         found |= again
         turned = _turned(again)
+    oblique = _oblique(found)
+    again = search_again(oblique)
+    found |= {i: _with_oblique(found[i], x, oblique[i]) for i, x in again.items()}
     return [found[i] for i in range(len(images))]
 
 
@@ -86,6 +99,24 @@ def _turned(found: Mapping[int, Detection]) -> dict[int, float]:
         for i, axis in sure.items()
         if not is_upright(axis - (found[i].axis or 0.0))
     }
+
+
+def _oblique(found: Mapping[int, Detection]) -> dict[int, float]:
+    """The axes of those of some numbered images much of whose text lies at an angle to the rest."""
+    axes = {i: oblique_axis(x.boxes, x.box_scores, x.axis or 0.0) for i, x in found.items()}
+    return {i: axis for i, axis in axes.items() if axis is not None}
+
+
+def _with_oblique(found: Detection, oblique: Detection, axis: float) -> Detection:
+    """What was found in an image, but text along an axis as it was found straightened by that."""
+    mine, theirs = ~is_along(found.boxes, axis), is_along(oblique.boxes, axis)
+    clearer = oblique.score_maps[..., :1] > found.score_maps[..., :1]
+    return replace(
+        found,
+        score_maps=np.where(clearer, oblique.score_maps, found.score_maps),
+        boxes=np.concatenate([found.boxes[mine], oblique.boxes[theirs]]),
+        box_scores=np.concatenate([found.box_scores[mine], oblique.box_scores[theirs]]),
+    )
 
 
 def _turn_for(axis: float) -> float:

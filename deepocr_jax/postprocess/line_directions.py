@@ -17,6 +17,9 @@ SAME_DEGREES = 10
 # Text along the rows but for this angle is found and read as it lies. Chosen on the ICDAR 2015
 # pictures, where 12 and 20 degrees do as well.
 UPRIGHT_RAD = np.deg2rad(15.0)
+# Text along an axis lies within this angle of it: perspective turns lines of one direction apart.
+# Chosen on turned ICDAR 2015 pictures, where 20 degrees do as well.
+ALONG_RAD = np.deg2rad(25.0)
 # A direction with this share of a page's text is the page's. Chosen on the ICDAR 2015 pictures,
 # where half does as well.
 PREVAILING = 0.35
@@ -61,6 +64,11 @@ def is_upright(phi: float) -> bool:
     return abs(np.sin(phi)) <= np.sin(UPRIGHT_RAD)
 
 
+def is_along(boxes: np.ndarray, axis: float) -> np.ndarray:
+    """Which boxes read about along an axis, from either end: [n, 5] -> [n]."""
+    return np.abs(np.sin(boxes[:, 2] - axis)) <= np.sin(ALONG_RAD)
+
+
 def prevailing_axis(boxes: np.ndarray, weights: np.ndarray) -> float | None:
     """The angle along which most of a page's text lies, as far as boxes [n, 5] tell it.
 
@@ -86,6 +94,25 @@ def prevailing_axis(boxes: np.ndarray, weights: np.ndarray) -> float | None:
     mine = np.abs((degrees - best + 90) % 180 - 90) <= SAME_DEGREES
     # Twice the angle is the same for both directions of a line.
     return float(np.angle(np.sum(votes[mine] * np.exp(2j * phi[mine])))) / 2
+
+
+def oblique_axis(boxes: np.ndarray, weights: np.ndarray, axis: float) -> float | None:
+    """The angle of a page's text that lies neither along its axis nor across it.
+
+    Args:
+        boxes: [n, 5] regions or words.
+        weights: [n], see `direction_votes`.
+        axis: Of the page.
+
+    Returns:
+        In (-pi / 2, pi / 2]; None where no angle of such text has `PREVAILING` of its votes, or
+        where such text has less than `PREVAILING` of all votes.
+    """
+    oblique = ~(is_along(boxes, axis) | is_along(boxes, axis + np.pi / 2))
+    votes = direction_votes(boxes, weights)
+    if votes[oblique].sum() < PREVAILING * votes.sum():
+        return None
+    return prevailing_axis(boxes[oblique], weights[oblique])
 
 
 def direction_votes(boxes: np.ndarray, weights: np.ndarray) -> np.ndarray:

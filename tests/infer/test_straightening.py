@@ -14,7 +14,11 @@ from deepocr_jax.geometry.straightening import boxes_of_original, straighten
 from deepocr_jax.infer.detector import DetectionSettings, DetectorNet, search
 from deepocr_jax.infer.straightening import detect
 from deepocr_jax.models.score_maps import STRIDE
-from deepocr_jax.postprocess.line_directions import direction_votes, prevailing_axis
+from deepocr_jax.postprocess.line_directions import (
+    direction_votes,
+    oblique_axis,
+    prevailing_axis,
+)
 
 GROUND, INK = 230, 20
 SETTINGS = DetectionSettings(height=256, width=256)
@@ -335,3 +339,79 @@ def test_straightening_can_be_switched_off(handle, sample):
     maps = apply_deep_ocr(image, handle, "detection")["score_maps"]
     set_deep_ocr_param(handle, "detection_straighten", True)
     assert not np.array_equal(maps, apply_deep_ocr(image, handle, "detection")["score_maps"])
+
+
+@pytest.mark.parametrize(("axis", "degrees"), [(0, 40), (0, -50), (90, 40), (-35, 10)])
+def test_text_at_an_angle_to_the_rest_has_an_axis_of_its_own(axis, degrees):
+    rest = [(axis, 50, 8), (axis + 90, 50, 8), (axis + 20, 50, 8)]
+    boxes = boxes_of(*rest, (degrees - 3, 60, 8), (degrees + 183, 60, 8))
+    weights = np.ones(len(boxes))
+    found = np.rad2deg(oblique_axis(boxes, weights, np.deg2rad(axis)))
+    assert angles_apart(found, degrees) < 1
+    # A third of the text is too little, and so are lines that agree on nothing.
+    assert oblique_axis(boxes, weights * [1, 1, 2.5, 1, 1], np.deg2rad(axis)) is None
+    spread = boxes_of(*((axis + d, 50, 8) for d in (-60, -30, 30, 60)))
+    assert oblique_axis(spread, np.ones(4), np.deg2rad(axis)) is None
+    assert oblique_axis(boxes_of(), np.ones(0), np.deg2rad(axis)) is None
+
+
+@pytest.mark.parametrize("as_words", [False, True])
+@pytest.mark.parametrize("degrees", [40, -55])
+def test_text_at_an_angle_to_the_rest_is_searched_as_it_would_lie_upright(degrees, as_words):
+    slanting, matrix = turned_by(page_of(BARS[:2]), degrees)
+    upright = page_of(size=(len(slanting), PAGE[1]))
+    image, seen = np.hstack([upright, slanting]), Dark(as_words)
+    (found,) = detect([image], net_of(seen), SETTINGS)
+    assert len(seen.canvases) == 2
+    assert len(found.boxes) == len(found.box_scores) == len(BARS) + 2
+    there = places(BARS[:2], matrix) + [0, PAGE[1]]
+    here = places(BARS, np.eye(3)[:2])
+    for points, angle in ((here, 0), (there, degrees)):
+        for point in points:
+            box = found.boxes[np.argmin(np.abs(found.boxes[:, :2] - point).sum(axis=1))]
+            np.testing.assert_allclose(box[:2], point, atol=2)
+            assert angles_apart(np.rad2deg(box[2]), angle) < 2
+    (plain,) = search([image], net_of(Dark(as_words)), SETTINGS)
+    text, expected = found.score_maps[..., 0] > 0.5, plain.score_maps[..., 0] > 0.5
+    assert text[expected].all() and text.sum() < 1.3 * expected.sum()
+
+
+class Misled(Dark):
+    """Sees lines across the text at first, and after that only text along the rows."""
+
+    def __init__(self, first):
+        super().__init__()
+        self.first = first
+
+    def __call__(self, batch):
+        is_first = not self.canvases
+        maps = super().__call__(batch)
+        if is_first:
+            maps = super().__call__(self.first[None])
+            self.canvases.pop()
+            return maps
+        # Bars are 12 px high: along the rows they are longer than across.
+        along = cv2.morphologyEx(maps[0, ..., 0], cv2.MORPH_OPEN, np.ones((1, 40), np.uint8))
+        return along[None, ..., None]
+
+
+def test_where_a_straightened_image_shows_nothing_it_is_searched_across():
+    image, matrix = turned_by(page_of(), 60)
+    (plain,) = search([image], net_of(Dark()), SETTINGS)
+    size = plain.canvas.shape[:2]
+    bars, _ = turned_by(page_of(), -30)
+    first = cv2.copyMakeBorder(
+        bars,
+        0,
+        max(0, size[0] - len(bars)),
+        0,
+        max(0, size[1] - bars.shape[1]),
+        cv2.BORDER_REPLICATE,
+    )[: size[0], : size[1]]
+    seen = Misled(first)
+    (found,) = detect([image], net_of(seen), SETTINGS)
+    assert len(seen.canvases) == 3
+    assert found.axis is not None and angles_apart(np.rad2deg(found.axis), 60) < 2
+    assert len(found.boxes) == len(BARS)
+    for place in places(BARS, matrix):
+        assert np.abs(found.boxes[:, :2] - place).max(axis=1).min() < 2
