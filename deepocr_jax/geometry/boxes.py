@@ -72,6 +72,13 @@ def box_bounds(boxes: FloatArray) -> FloatArray:
     return np.concatenate([quads.min(axis=1), quads.max(axis=1)], axis=1)
 
 
+def contain_points(boxes: FloatArray, points: FloatArray) -> FloatArray:
+    """Which boxes [n, 5] hold which points [m, 2] in (row, col): [n, m] bool."""
+    offsets = points - boxes[:, None, :2]
+    along, across = (np.einsum("nmi,ni->nm", offsets, d) for d in directions(boxes[:, 2]))
+    return np.logical_and(np.abs(along) <= boxes[:, 3:4], np.abs(across) <= boxes[:, 4:5])
+
+
 def enclosing_box(boxes: FloatArray, phi: float) -> FloatArray:
     """The least box [5] of the direction `phi` around boxes [n, 5], n at least 1."""
     axes = np.stack(directions(np.asarray(phi, np.float64)))

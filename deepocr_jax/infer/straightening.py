@@ -14,6 +14,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from deepocr_jax.geometry.boxes import contain_points
 from deepocr_jax.geometry.straightening import Straightened, boxes_of_original, straighten
 from deepocr_jax.infer.detector import (
     Detection,
@@ -109,14 +110,28 @@ def _oblique(found: Mapping[int, Detection]) -> dict[int, float]:
 
 def _with_oblique(found: Detection, oblique: Detection, axis: float) -> Detection:
     """What was found in an image, but text along an axis as it was found straightened by that."""
-    mine, theirs = ~is_along(found.boxes, axis), is_along(oblique.boxes, axis)
+    mine = _some(found, ~is_along(found.boxes, axis))
+    theirs = _some(oblique, is_along(oblique.boxes, axis))
+    mine = _some(mine, ~_hidden(mine, theirs))
+    theirs = _some(theirs, ~_hidden(theirs, mine))
     clearer = oblique.score_maps[..., :1] > found.score_maps[..., :1]
     return replace(
         found,
         score_maps=np.where(clearer, oblique.score_maps, found.score_maps),
-        boxes=np.concatenate([found.boxes[mine], oblique.boxes[theirs]]),
-        box_scores=np.concatenate([found.box_scores[mine], oblique.box_scores[theirs]]),
+        boxes=np.concatenate([mine.boxes, theirs.boxes]),
+        box_scores=np.concatenate([mine.box_scores, theirs.box_scores]),
     )
+
+
+def _some(found: Detection, chosen: np.ndarray) -> Detection:
+    return replace(found, boxes=found.boxes[chosen], box_scores=found.box_scores[chosen])
+
+
+def _hidden(found: Detection, other: Detection) -> np.ndarray:
+    """Which boxes lie where another detection of the image has one that is as sure: [n] bool."""
+    same = contain_points(found.boxes, other.boxes[:, :2])
+    same &= contain_points(other.boxes, found.boxes[:, :2]).T
+    return (same & (other.box_scores >= found.box_scores[:, None])).any(axis=1)
 
 
 def _turn_for(axis: float) -> float:

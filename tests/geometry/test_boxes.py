@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from deepocr_jax.geometry.boxes import (
     box_bounds,
     boxes_to_quads,
+    contain_points,
     directions,
     normalize_phi,
     quads_to_boxes,
@@ -132,3 +133,15 @@ def test_bounds_hold_all_corners_and_touch_them(boxes):
     assert bounds.shape == (len(boxes), 4)
     for quad, bound in zip(quads, bounds, strict=True):
         assert bound.tolist() == [*quad.min(axis=0), *quad.max(axis=0)]
+
+
+def test_boxes_contain_the_points_that_lie_in_them():
+    along = np.array([np.cos(0.5), np.sin(0.5)])  # (x, y upwards) of the second box
+    boxes = np.array([(10, 20, 0, 8, 3), (50, 60, 0.5, 20, 2)], float)
+    points = np.array(
+        [(12.9, 27.9), (13.1, 20), (10, 28.1), (50 - 19 * along[1], 60 + 19 * along[0])]
+    )
+    expected = [[True, False, False, False], [False, False, False, True]]
+    np.testing.assert_array_equal(contain_points(boxes, points), expected)
+    assert contain_points(boxes, np.zeros((0, 2))).shape == (2, 0)
+    assert contain_points(boxes[:0], points).shape == (0, 4)

@@ -376,6 +376,16 @@ def test_text_at_an_angle_to_the_rest_is_searched_as_it_would_lie_upright(degree
     assert text[expected].all() and text.sum() < 1.3 * expected.sum()
 
 
+def test_what_has_no_direction_is_found_once():
+    """A disc's box lies along the rows of whichever image it is searched in."""
+    slanting, _ = turned_by(page_of(BARS[:2]), 40)
+    upright = page_of(size=(len(slanting), PAGE[1]))
+    cv2.circle(upright, (160, 25), 9, (INK,) * 3, -1)
+    (found,) = detect([np.hstack([upright, slanting])], net_of(Dark()), SETTINGS)
+    assert len(found.boxes) == len(BARS) + 2 + 1
+    assert (np.abs(found.boxes[:, :2] - [25, 160]).max(axis=1) < 2).sum() == 1
+
+
 class Misled(Dark):
     """Sees lines across the text at first, and after that only text along the rows."""
 
