@@ -76,7 +76,7 @@ def contain_points(boxes: FloatArray, points: FloatArray) -> FloatArray:
     """Which boxes [n, 5] hold which points [m, 2] in (row, col): [n, m] bool."""
     offsets = points - boxes[:, None, :2]
     along, across = (np.einsum("nmi,ni->nm", offsets, d) for d in directions(boxes[:, 2]))
-    return np.logical_and(np.abs(along) <= boxes[:, 3:4], np.abs(across) <= boxes[:, 4:5])
+    return (np.abs(along) <= boxes[:, 3:4]) & (np.abs(across) <= boxes[:, 4:5])
 
 
 def enclosing_box(boxes: FloatArray, phi: float) -> FloatArray:

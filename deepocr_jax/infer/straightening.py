@@ -131,7 +131,7 @@ def _hidden(found: Detection, other: Detection) -> np.ndarray:
     """Which boxes lie where another detection of the image has one that is as sure: [n] bool."""
     same = contain_points(found.boxes, other.boxes[:, :2])
     same &= contain_points(other.boxes, found.boxes[:, :2]).T
-    return (same & (other.box_scores >= found.box_scores[:, None])).any(axis=1)
+    return np.any(same & (other.box_scores >= found.box_scores[:, None]), axis=1)
 
 
 def _turn_for(axis: float) -> float:
