@@ -32,6 +32,8 @@ DEFAULT_MODELS: dict[str, str] = {
 """Names of the current defaults, and the models that they mean."""
 # Which way up a line stands; beside every detector whose boxes do not say so.
 ORIENTATION_MODEL = "ppocr_mobile_v2_orientation"
+# Along which axis an image reads; beside every detector.
+TEXT_AXES_MODEL = "text_axes_small"
 # A short name means the detector or the recognizer of that family, by the component it is set as.
 FAMILIES = ("ppocrv6_small",)
 KIND_SUFFIX = {"ocr_detection": "_detection", "ocr_recognition": "_recognition"}

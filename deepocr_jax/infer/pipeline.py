@@ -14,6 +14,7 @@ from deepocr_jax.geometry.boxes import directions, sub_boxes
 from deepocr_jax.infer.detector import Detection, DetectionSettings, DetectorNet
 from deepocr_jax.infer.drafts import read_words
 from deepocr_jax.infer.lines import Line, read_lines, set_upright
+from deepocr_jax.infer.looks import LookNet
 from deepocr_jax.infer.orientation import OrientationNet
 from deepocr_jax.infer.readings import (
     Reading,
@@ -65,6 +66,7 @@ class Networks:
     detector: DetectorNet | None
     recognizer: RecognizerNet | None
     orientation: OrientationNet | None
+    looks: LookNet | None
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,8 @@ def _read_pack(
     pool: ThreadPoolExecutor,
 ) -> list[Page]:
     assert nets.detector is not None
-    found = detect(images, nets.detector, settings.detection, pool, settings.orientation_rad)
+    direction = settings.orientation_rad
+    found = detect(images, nets.detector, settings.detection, pool, nets.looks, direction)
     read = nets.recognizer is not None
     by_page = [make_lines(i, x, settings, read) for i, x in enumerate(found)]
     lines = [line for of_page in by_page for line in of_page]

@@ -1,13 +1,11 @@
 """Images -> text regions or words; where text lies at an angle, found on the image straightened.
 
-Detectors know text along the rows best. What one finds in a turned image tells by which angle it is
-turned, so such an image is searched once more as it would lie upright; others are searched once.
-Where it tells no angle, the image is searched turned by a quarter as well: a few words along the
-columns may not be found at all. Where much text lies at an angle to the rest, that is searched as
-it would lie upright, too.
+Detectors know text along the rows best. A look at each image tells along which axis its text reads,
+and it is searched once, as it lies upright. Where much text lies at an angle to the rest, the image
+is searched as that would lie upright, too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -24,18 +22,9 @@ from deepocr_jax.infer.detector import (
     lay_out,
     search,
 )
+from deepocr_jax.infer.looks import LookNet, look_at
 from deepocr_jax.infer.tiles import Layout
-from deepocr_jax.postprocess.line_directions import (
-    direction_votes,
-    is_along,
-    is_upright,
-    oblique_axis,
-    prevailing_axis,
-)
-
-# What is found on the straightened image may tell another angle: on the image as it lies, short
-# words below each other can be taken for lines across.
-MOST_TURNS = 2
+from deepocr_jax.postprocess.line_directions import is_along, is_upright
 
 
 def detect(
@@ -43,6 +32,7 @@ def detect(
     net: DetectorNet,
     settings: DetectionSettings,
     pool: ThreadPoolExecutor | None = None,
+    looks: LookNet | None = None,
     orientation_rad: float | None = None,
 ) -> list[Detection]:
     """Finds the text of images; see `detector.search`, which finds it as it lies.
@@ -52,60 +42,24 @@ def detect(
         net: As there.
         settings: As there.
         pool: As there.
+        looks: Tells along which axis an image reads; None: images are taken for upright.
         orientation_rad: Reading direction, if it is known; None: found out.
     """
-    known = orientation_rad is not None
-    if not settings.straighten or (known and is_upright(orientation_rad)):
+    if not settings.straighten:
         return search(images, net, settings, pool)
-    if known:
-        return _search_straightened(images, [orientation_rad] * len(images), net, settings, pool)
-
-    def search_again(axes: Mapping[int, float]) -> dict[int, Detection]:
-        """What tells an angle again, of some images as they lie when turned by their axes."""
-        some = [images[i] for i in axes]
-        again = _search_straightened(some, list(axes.values()), net, settings, pool)
-        return {i: x for i, x in zip(axes, again, strict=True) if _axis(x) is not None}
-
-    found = dict(enumerate(search(images, net, settings, pool)))
-    sideways = search_again({i: np.pi / 2 for i, x in found.items() if _axis(x) is None})
-    found |= {i: x for i, x in sideways.items() if _votes(x) > _votes(found[i])}
-    turned = _turned(found)
-    for _ in range(MOST_TURNS):
-        again = search_again(turned)
-        # Words below each other, taken for a line across them: along it nothing is found.
-        across = {i: axis + np.pi / 2 for i, axis in turned.items() if i not in again}
-        again |= search_again(across)
-        found |= again
-        turned = _turned(again)
-    oblique = _oblique(found)
-    again = search_again(oblique)
-    found |= {i: _with_oblique(found[i], x, oblique[i]) for i, x in again.items()}
-    return [found[i] for i in range(len(images))]
-
-
-def _axis(found: Detection) -> float | None:
-    return prevailing_axis(found.boxes, found.box_scores)
-
-
-def _votes(found: Detection) -> float:
-    return float(direction_votes(found.boxes, found.box_scores).sum())
-
-
-def _turned(found: Mapping[int, Detection]) -> dict[int, float]:
-    """The axes of those of some numbered images that do not lie upright as they were searched."""
-    axes = {i: _axis(x) for i, x in found.items()}
-    sure = {i: axis for i, axis in axes.items() if axis is not None}
-    return {
-        i: _turn_for(axis)
-        for i, axis in sure.items()
-        if not is_upright(axis - (found[i].axis or 0.0))
-    }
-
-
-def _oblique(found: Mapping[int, Detection]) -> dict[int, float]:
-    """The axes of those of some numbered images much of whose text lies at an angle to the rest."""
-    axes = {i: oblique_axis(x.boxes, x.box_scores, x.axis or 0.0) for i, x in found.items()}
-    return {i: axis for i, axis in axes.items() if axis is not None}
+    if orientation_rad is not None:
+        turn = None if is_upright(orientation_rad) else orientation_rad
+        return _search_turned(images, [turn] * len(images), net, settings, pool)
+    if looks is None:
+        return search(images, net, settings, pool)
+    seen = look_at(images, looks, settings.batch_size, pool)
+    found = _search_turned(images, [_turn_for(x.axis) for x in seen], net, settings, pool)
+    oblique = {i: x.oblique for i, x in enumerate(seen) if x.oblique is not None}
+    some = [images[i] for i in oblique]
+    again = _search_turned(some, list(oblique.values()), net, settings, pool)
+    for (i, axis), x in zip(oblique.items(), again, strict=True):
+        found[i] = _with_oblique(found[i], x, axis)
+    return found
 
 
 def _with_oblique(found: Detection, oblique: Detection, axis: float) -> Detection:
@@ -134,28 +88,40 @@ def _hidden(found: Detection, other: Detection) -> np.ndarray:
     return np.any(same & (other.box_scores >= found.box_scores[:, None]), axis=1)
 
 
-def _turn_for(axis: float) -> float:
-    """The angle to turn by for an axis: by whole quarters if its text then lies about upright."""
+def _turn_for(axis: float | None) -> float | None:
+    """The angle by which an image is turned for its axis, None: it stays as it is.
+
+    By whole quarters if its text then lies about upright.
+    """
+    if axis is None or is_upright(axis):
+        return None
     quarter = np.round(axis / (np.pi / 2)) * (np.pi / 2)
     return quarter if is_upright(axis - quarter) else axis
 
 
-def _search_straightened(
+def _search_turned(
     images: Sequence[np.ndarray],
-    axes: Sequence[float],
+    turns: Sequence[float | None],
     net: DetectorNet,
     settings: DetectionSettings,
     pool: ThreadPoolExecutor | None,
 ) -> list[Detection]:
-    """Detections in images, of which each is searched as it lies when turned by its axis."""
+    """Detections in images, each searched as it lies when turned by an angle, if there is one."""
     run = pool.map if pool else map
-    straight = list(run(straighten, images, axes))
-    found = search([x.image for x in straight], net, settings, pool)
 
-    def turn_back(image: np.ndarray, from_: Straightened, detection: Detection) -> Detection:
-        return _turned_back(image, from_, detection, lay_out(image, net, settings))
+    def turned(image: np.ndarray, turn: float | None) -> Straightened | None:
+        return None if turn is None else straighten(image, turn)
 
-    return list(run(turn_back, images, straight, found))
+    def turned_back(
+        image: np.ndarray, straight: Straightened | None, found: Detection
+    ) -> Detection:
+        if straight is None:
+            return found
+        return _turned_back(image, straight, found, lay_out(image, net, settings))
+
+    straight = list(run(turned, images, turns))
+    shown = [i if s is None else s.image for i, s in zip(images, straight, strict=True)]
+    return list(run(turned_back, images, straight, search(shown, net, settings, pool)))
 
 
 def _turned_back(

@@ -16,6 +16,7 @@ from deepocr_jax.models.orientation import (
 )
 from deepocr_jax.models.recognizer import Recognizer, RecognizerSpec
 from deepocr_jax.models.score_maps import ScoreMapDetector, ScoreMapSpec, score_map_spec
+from deepocr_jax.models.text_axes import TextAxes, TextAxesSpec, text_axes_spec
 
 
 def _pairs(features: int, count: int) -> tuple[BlockSpec, ...]:
@@ -70,6 +71,9 @@ DETECTORS: dict[str, DetectorSpec] = {
 SCORE_MAP_DETECTORS: dict[str, ScoreMapSpec] = {
     name: score_map_spec(spec) for name, spec in DETECTORS.items()
 }
+TEXT_AXES: dict[str, TextAxesSpec] = {
+    name: text_axes_spec(spec) for name, spec in DETECTORS.items()
+}
 RECOGNIZERS: dict[str, RecognizerSpec] = {
     "ppocrv6_small": recognizer_spec(stem=48, neck=120, num_classes=18_710),
 }
@@ -78,10 +82,12 @@ ORIENTATIONS: dict[str, OrientationSpec] = {
 }
 
 SCORE_MAP_KIND = "ocr_detection_score_maps"
+TEXT_AXES_KIND = "ocr_text_axes"
 
 KINDS: dict[str, tuple[dict, type[nn.Module]]] = {
     "ocr_detection": (DETECTORS, Detector),
     SCORE_MAP_KIND: (SCORE_MAP_DETECTORS, ScoreMapDetector),
+    TEXT_AXES_KIND: (TEXT_AXES, TextAxes),
     "ocr_recognition": (RECOGNIZERS, Recognizer),
     "ocr_orientation": (ORIENTATIONS, OrientationClassifier),
 }
@@ -119,6 +125,7 @@ def spec_from_dict(kind: str, values: dict[str, Any]) -> Any:
 SPEC_TYPES: dict[str, type] = {
     "ocr_detection": DetectorSpec,
     SCORE_MAP_KIND: ScoreMapSpec,
+    TEXT_AXES_KIND: TextAxesSpec,
     "ocr_recognition": RecognizerSpec,
     "ocr_orientation": OrientationSpec,
 }

@@ -9,6 +9,7 @@ import numpy as np
 from deepocr_jax.checkpoint import ModelCheckpoint
 from deepocr_jax.errors import ModeError, ParameterValueError
 from deepocr_jax.infer.detector import DetectionSettings, make_detector_net
+from deepocr_jax.infer.looks import make_look_net
 from deepocr_jax.infer.orientation import make_orientation_net
 from deepocr_jax.infer.pipeline import Networks, PageSettings
 from deepocr_jax.infer.programs import resolve_devices
@@ -30,6 +31,7 @@ class State:
     detection: ModelCheckpoint | None
     recognition: ModelCheckpoint | None
     orientation: ModelCheckpoint | None
+    text_axes: ModelCheckpoint | None
     nets: Networks
 
 
@@ -55,12 +57,14 @@ def make_handle(
     detection: ModelCheckpoint | None,
     recognition: ModelCheckpoint | None,
     orientation: ModelCheckpoint | None,
+    text_axes: ModelCheckpoint | None = None,
 ) -> DeepOCR:
     """A handle with its networks made; without an alphabet it takes what suits the recognizer."""
-    state = State(parameters, detection, recognition, orientation, Networks(None, None, None))
+    nets = Networks(None, None, None, None)
+    state = State(parameters, detection, recognition, orientation, text_axes, nets)
     if recognition is not None and not parameters.recognition_alphabet:
         state = with_parameters(state, **parameters_of_recognizer(recognition))
-    return DeepOCR(rebuilt(state, ("detector", "recognizer", "orientation")))
+    return DeepOCR(rebuilt(state, ("detector", "looks", "recognizer", "orientation")))
 
 
 def parameters_of_recognizer(model: ModelCheckpoint) -> dict[str, Any]:
@@ -116,6 +120,10 @@ def rebuilt(state: State, parts: Sequence[str]) -> State:
         devices = _devices("detection_device", p.detection_device)
         dtype = _dtype(p.detection_optimize_for_inference, devices)
         nets = replace(nets, detector=make_detector_net(state.detection, devices, dtype))
+    if "looks" in parts and state.text_axes is not None:
+        devices = _devices("detection_device", p.detection_device)
+        dtype = _dtype(p.detection_optimize_for_inference, devices)
+        nets = replace(nets, looks=make_look_net(state.text_axes, devices, dtype))
     if "orientation" in parts and state.orientation is not None:
         device = _devices("recognition_device", p.recognition_device)[0]
         nets = replace(nets, orientation=make_orientation_net(state.orientation, device))

@@ -42,7 +42,7 @@ Setter = Callable[[State, Any], State]
 
 # Networks that must be made anew when a parameter changes.
 _REBUILDS = {
-    "detection_optimize_for_inference": ("detector",),
+    "detection_optimize_for_inference": ("detector", "looks"),
     "recognition_optimize_for_inference": ("recognizer",),
     "recognition_num_char_candidates": ("recognizer",),
     "recognition_draft": ("recognizer",),
@@ -60,7 +60,7 @@ def _plain_setter(name: str) -> Setter:
 def _set_device(*components: str) -> Setter:
     def set_value(state: State, value: Any) -> State:
         state = with_parameters(state, **{f"{c}_device": value for c in components})
-        parts = {"detection": ("detector",), "recognition": ("recognizer", "orientation")}
+        parts = {"detection": ("detector", "looks"), "recognition": ("recognizer", "orientation")}
         return rebuilt(state, [net for c in components for net in parts[c]])
 
     return set_value

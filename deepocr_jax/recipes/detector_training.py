@@ -1,6 +1,7 @@
 """Training of detectors on pages that are made on the device."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from deepocr_jax.checkpoint import ModelCheckpoint
 from deepocr_jax.dl.model import load_model
 from deepocr_jax.errors import ParameterValueError
 from deepocr_jax.infer.programs import compiler_options, enable_compilation_cache
+from deepocr_jax.models.registry import TEXT_AXES_KIND
 from deepocr_jax.train.loop import Outcome, train
 from deepocr_jax.train.optimizer import OptimizerOptions
 from deepocr_jax.train.page_task import EpochOptions, make_page_task
@@ -18,6 +20,7 @@ from deepocr_jax.train.score_map_task import KIND, begin_score_maps, score_map_l
 from deepocr_jax.train.score_maps import ScoreMapOptions
 from deepocr_jax.train.step import StepOptions
 from deepocr_jax.train.synthetic_pages import synthetic_source
+from deepocr_jax.train.text_axes import TextAxesOptions, begin_text_axes, text_axes_learner
 from deepocr_jax.train.turning import TurningOptions, turning_learner, turning_source
 from deepocr_jax.train.watchers import usual_watchers
 from deepocr_jax.weights.model_cache import model_cache_dir
@@ -31,7 +34,8 @@ class DetectorTrainingConfig:
         model: Where training begins: a detector's name or folder. One of regions gives its
             backbone and neck, one by score maps all that it has.
         learns: "words": by score maps, where its words are; "turning": a detector of regions, to
-            find on turned pages what it finds on upright ones, see `train.turning`.
+            find on turned pages what it finds on upright ones, see `train.turning`; "axes": to
+            tell along which axes a page reads, see `models.text_axes`.
         fonts: Folder or file of fonts; empty: those of installed packages.
         photos: File of photos without text, on which scenes stand, see tools/cut_photos.py;
             empty: all grounds are painted.
@@ -98,8 +102,10 @@ def train_detector(config: DetectorTrainingConfig, workdir: str | os.PathLike[st
 
 
 def _task(config: DetectorTrainingConfig) -> Task:
-    if config.learns not in ("words", "turning"):
-        raise ParameterValueError(f'learns: expected "words" or "turning", got {config.learns!r}')
+    if config.learns not in ("words", "turning", "axes"):
+        raise ParameterValueError(
+            f'learns: expected "words", "turning" or "axes", got {config.learns!r}'
+        )
     source = synthetic_source(
         config.pages_per_step,
         config.height,
@@ -116,18 +122,29 @@ def _task(config: DetectorTrainingConfig) -> Task:
         # Its regions are phrases, which the words of synthetic pages do not judge.
         epoch = EpochOptions(config.steps_per_epoch, validation_calls=0)
         return make_page_task(learner, turning_source(source, model), epoch)
-    learner = score_map_learner(_beginning(config), ScoreMapOptions(precision=config.precision))
+    if config.learns == "axes":
+        model = _beginning(config, TEXT_AXES_KIND, begin_text_axes)
+        learner = text_axes_learner(model, TextAxesOptions(precision=config.precision))
+        epoch = EpochOptions(config.steps_per_epoch, validation_calls=0)
+        return make_page_task(learner, source, epoch)
+    model = _beginning(config, KIND, begin_score_maps)
+    learner = score_map_learner(model, ScoreMapOptions(precision=config.precision))
     calls = -(-config.validation_pages // source.rows)
     return make_page_task(learner, source, EpochOptions(config.steps_per_epoch, calls))
 
 
-def _beginning(config: DetectorTrainingConfig) -> ModelCheckpoint:
+def _beginning(
+    config: DetectorTrainingConfig,
+    kind: str,
+    begin: Callable[[ModelCheckpoint, int], ModelCheckpoint],
+) -> ModelCheckpoint:
+    """A model of a kind: the one that training goes on from, or one that a detector begins."""
     model = load_model(config.model)
-    if model.kind == KIND:
+    if model.kind == kind:
         return model
     if model.kind != "ocr_detection":
         raise ParameterValueError(f"model: expected a detector, got a model of type {model.kind!r}")
-    return begin_score_maps(model, config.seed)
+    return begin(model, config.seed)
 
 
 def _run_options(config: DetectorTrainingConfig) -> RunOptions:

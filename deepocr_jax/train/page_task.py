@@ -53,17 +53,18 @@ class PageLearner:
         model: Where training begins.
         params: Of the network in training: the model's, and those that only training needs.
         make_losses: Function that makes pages, or None -> the losses by the role of a batch.
-        find: (the model's parameters, images [n, h, w, 3]) -> boxes [m, 5] found on each.
         trained_on: What the model's source tells of its training.
         options: Plain values that decide on the losses.
+        find: (the model's parameters, images [n, h, w, 3]) -> boxes [m, 5] found on each; None:
+            it finds none, so an epoch is not judged.
     """
 
     model: ModelCheckpoint
     params: Tree = field(repr=False)
     make_losses: Callable[[MakePages | None], dict[str, LossFunction]] = field(repr=False)
-    find: Callable[[Tree, jax.Array], list[np.ndarray]] = field(repr=False)
     trained_on: str
     options: dict[str, Any]
+    find: Callable[[Tree, jax.Array], list[np.ndarray]] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,8 @@ def make_page_task(
         write_checkpoint(folder, with_learned(learner, variables))
 
     evaluate = None
-    if source is not None and epoch.validation_calls > 0:
-        evaluate = make_evaluation(learner, source, epoch.validation_calls)
+    if source is not None and learner.find is not None and epoch.validation_calls > 0:
+        evaluate = make_evaluation(learner, learner.find, source, epoch.validation_calls)
     return Task(
         losses=learner.make_losses(None if source is None else source.make),
         parts=parts * turns,
@@ -145,12 +146,16 @@ def with_learned(learner: PageLearner, variables: Tree) -> ModelCheckpoint:
 
 
 def make_evaluation(
-    learner: PageLearner, source: PageSource, calls: int
+    learner: PageLearner,
+    find: Callable[[Tree, jax.Array], list[np.ndarray]],
+    source: PageSource,
+    calls: int,
 ) -> Callable[[Tree], Evaluation]:
     """Variables -> how well the words of fixed pages are found.
 
     Args:
         learner: The detector.
+        find: Its own.
         source: The pages; those of `calls` calls are used, each time the same.
         calls: How many.
 
@@ -167,7 +172,7 @@ def make_evaluation(
         root = jax.random.key(VALIDATION_SEED)
         for call in range(calls):
             pages = make(source.assets, jax.random.fold_in(root, call), np.int32(VALIDATION_STEP))
-            judge_words(metrics, pages, learner.find(params, pages.images))
+            judge_words(metrics, pages, find(params, pages.images))
         half, most = metrics.compute()["thresholds"]
         figures = {name: half[name] for name in ("precision", "recall", "f_score")}
         return {**figures, "accuracy": most["f_score"]}

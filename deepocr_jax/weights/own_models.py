@@ -10,6 +10,7 @@ from deepocr_jax.weights.model_cache import through_cache
 OWN_MODELS: dict[str, str] = {
     "latin_small_recognition": "reads Latin scripts, and displays better than the published one",
     "regions_small_detection": "finds text regions, turned ones as well as upright ones",
+    "text_axes_small": "tells along which axis the text of an image reads",
     "words_small_detection": "finds words by score maps",
 }
 """Names of the models and what they do; each has a folder in `checkpoints/` with its model card."""

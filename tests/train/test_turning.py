@@ -110,5 +110,5 @@ def test_what_cannot_learn_it_is_refused(shallow_detector, tmp_path):
     learner = turning_learner(shallow_detector, TurningOptions())
     with pytest.raises(ParameterValueError, match="turning_source"):
         learner.make_losses(None)
-    with pytest.raises(ParameterValueError, match='"words" or "turning", got \'flying\''):
+    with pytest.raises(ParameterValueError, match='"words", "turning" or "axes", got \'flying\''):
         train_detector(DetectorTrainingConfig(learns="flying"), tmp_path)

@@ -1,0 +1,91 @@
+"""Images -> the axes along which their text reads, by a look at each, shown small."""
+
+import functools
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from deepocr_jax.checkpoint import ModelCheckpoint
+from deepocr_jax.infer.compiled import Program
+from deepocr_jax.infer.programs import Device, with_fast_products
+from deepocr_jax.infer.tiles import detection_batch_size, lay_out_scaled, pad_image, run_tiles
+from deepocr_jax.models.registry import make_model, spec_from_dict
+from deepocr_jax.postprocess.axis_votes import oblique_axis, prevailing_axis
+from deepocr_jax.preprocess import Preprocess, normalize
+
+SIDE = 512
+"""Of the canvas, in pixels: a quarter of the detector's area, and one program for all images."""
+
+
+@dataclass(frozen=True)
+class LookNet:
+    """The network of text axes, ready to run.
+
+    Attributes:
+        platform: Of its devices.
+        replicas: One a device: canvases -> vectors, see `models.text_axes`.
+    """
+
+    platform: str
+    replicas: tuple[Program, ...]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look at an image told.
+
+    Attributes:
+        axis: Angle in radians, in (-pi / 2, pi / 2], along which most of its text reads, from
+            either end; None: none was seen.
+        oblique: The same of the rest, where much text lies at an angle to that; else None.
+    """
+
+    axis: float | None
+    oblique: float | None
+
+
+def make_look_net(
+    model: ModelCheckpoint, devices: tuple[Device, ...], dtype: str = "float32"
+) -> LookNet:
+    """Puts the network onto its devices."""
+    spec = spec_from_dict(model.kind, model.spec)
+    platform = devices[0].platform
+    vectors = functools.partial(_vectors, model.kind, spec, dtype, model.preprocess)
+    identity = repr([model.kind, spec, dtype, model.preprocess])
+    variables = with_fast_products(model.variables, platform)
+    replicas = tuple(Program(vectors, variables, device, identity) for device in devices)
+    return LookNet(platform, replicas)
+
+
+def _vectors(
+    kind: str, spec: Any, dtype: str, preprocess: Preprocess, variables: Any, canvas: jax.Array
+) -> jax.Array:
+    network: Any = make_model(kind, spec, jnp.dtype(dtype))
+    return network.apply(variables, normalize(canvas, preprocess))
+
+
+def look_at(
+    images: Sequence[np.ndarray],
+    net: LookNet,
+    batch_size: int = 0,
+    pool: ThreadPoolExecutor | None = None,
+) -> list[Look]:
+    """Looks at images ([h, w, 3] uint8 RGB), each by itself; see `detector.DetectionSettings`."""
+    run = pool.map if pool else map
+    canvases = list(run(_canvas, images))
+    maps = run_tiles(canvases, net.replicas, detection_batch_size(batch_size, net.platform), pool)
+    return list(run(_look, maps))
+
+
+def _canvas(image: np.ndarray) -> np.ndarray:
+    return pad_image(lay_out_scaled(image, (SIDE, SIDE)).canvas, SIDE, SIDE)
+
+
+def _look(vectors: np.ndarray) -> Look:
+    axis = prevailing_axis(vectors)
+    return Look(axis, None if axis is None else oblique_axis(vectors, axis))
