@@ -25,13 +25,13 @@ def line_widths(least_width: int, max_width: int) -> tuple[int, ...]:
 
 
 def fit_canvas(
-    height: int, width: int, max_height: int, max_width: int
+    height: int, width: int, max_height: int, max_width: int, step: int = CANVAS_STEP
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """How an image is scaled for detection, and onto which canvas.
 
     The image is scaled, keeping its aspect ratio, to the largest size inside max_height x
-    max_width. The canvas is that size rounded up to multiples of `CANVAS_STEP` on the side that
-    has room left, so an image size costs one of few compiled shapes.
+    max_width. The canvas is that size rounded up to multiples of `step` on the side that has room
+    left, so an image size costs one of few compiled shapes.
 
     Returns:
         ((scaled height, width), (canvas height, width)).
@@ -39,17 +39,23 @@ def fit_canvas(
     scale = min(max_height / height, max_width / width)
     scaled_h = min(max(1, round(height * scale)), max_height)
     scaled_w = min(max(1, round(width * scale)), max_width)
-    return (scaled_h, scaled_w), (_canvas(scaled_h, max_height), _canvas(scaled_w, max_width))
+    return (scaled_h, scaled_w), (
+        _canvas(scaled_h, max_height, step),
+        _canvas(scaled_w, max_width, step),
+    )
 
 
-def _canvas(side: int, limit: int) -> int:
-    return min(math.ceil(side / CANVAS_STEP) * CANVAS_STEP, limit)
+def _canvas(side: int, limit: int, step: int) -> int:
+    return min(math.ceil(side / step) * step, limit)
 
 
-def canvas_shapes(max_height: int, max_width: int) -> list[tuple[int, int]]:
+def canvas_shapes(
+    max_height: int, max_width: int, step: int = CANVAS_STEP
+) -> list[tuple[int, int]]:
     """Every canvas that `fit_canvas` can return, for warming up."""
-    heights = {_canvas(h, max_height) for h in range(1, max_height + 1, STRIDE)} | {max_height}
-    widths = {_canvas(w, max_width) for w in range(1, max_width + 1, STRIDE)} | {max_width}
+    heights = {_canvas(h, max_height, step) for h in range(1, max_height + 1, STRIDE)}
+    widths = {_canvas(w, max_width, step) for w in range(1, max_width + 1, STRIDE)}
+    heights, widths = heights | {max_height}, widths | {max_width}
     shapes = {(h, max_width) for h in heights} | {(max_height, w) for w in widths}
     return sorted(shapes)
 

@@ -52,7 +52,7 @@ def detect(
         return _search_turned(images, [turn] * len(images), net, settings, pool)
     if looks is None:
         return search(images, net, settings, pool)
-    seen = look_at(images, looks, settings.batch_size, pool)
+    seen = look_at(images, looks, settings, pool)
     found = _search_turned(images, [_turn_for(x.axis) for x in seen], net, settings, pool)
     oblique = {i: x.oblique for i, x in enumerate(seen) if x.oblique is not None}
     some = [images[i] for i in oblique]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from deepocr_jax.geometry.crops import resize_image
-from deepocr_jax.infer.buckets import fit_canvas, tile_starts
+from deepocr_jax.infer.buckets import CANVAS_STEP, fit_canvas, tile_starts
 from deepocr_jax.infer.compiled import Program
 
 ACCELERATOR_BATCH = 8
@@ -32,10 +32,10 @@ class Layout:
     tile: tuple[int, int]
 
 
-def lay_out_scaled(image: np.ndarray, limit: tuple[int, int]) -> Layout:
-    """The whole image, scaled to fit into (height, width)."""
+def lay_out_scaled(image: np.ndarray, limit: tuple[int, int], step: int = CANVAS_STEP) -> Layout:
+    """The whole image, scaled to fit into (height, width); see `buckets.fit_canvas`."""
     height, width = image.shape[:2]
-    scaled, shape = fit_canvas(height, width, *limit)
+    scaled, shape = fit_canvas(height, width, *limit, step)
     canvas = pad_image(resize_image(image, *scaled), *shape)
     if canvas is image:  # The result shows the canvas; it must not share memory with the input.
         canvas = image.copy()

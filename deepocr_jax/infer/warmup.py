@@ -6,7 +6,8 @@ import numpy as np
 
 from deepocr_jax.infer.buckets import canvas_shapes, line_widths
 from deepocr_jax.infer.device_regions import find_regions_on_device
-from deepocr_jax.infer.looks import look_at
+from deepocr_jax.infer.looks import CANVAS_STEP as LOOK_STEP
+from deepocr_jax.infer.looks import look_limit
 from deepocr_jax.infer.orientation import turned_probability
 from deepocr_jax.infer.pipeline import Networks, PageSettings
 from deepocr_jax.infer.readings import RecognitionSettings, read_crops
@@ -34,9 +35,10 @@ def warm_up(nets: Networks, settings: PageSettings) -> int:
                 count += 1
     if nets.looks is not None:
         size = detection_batch_size(settings.detection.batch_size, nets.looks.platform)
-        blank = np.zeros((1, 1, 3), np.uint8)
-        look_at([blank] * size * len(nets.looks.replicas), nets.looks, size)
-        count += 1
+        for shape in canvas_shapes(*look_limit(settings.detection), LOOK_STEP):
+            blank = np.zeros((*shape, 3), np.uint8)
+            run_tiles([blank] * size * len(nets.looks.replicas), nets.looks.replicas, size)
+            count += 1
     if nets.recognizer is not None:
         how, draft = settings.recognition, nets.recognizer.draft
         count += _warm_up_recognizer(nets.recognizer, how)

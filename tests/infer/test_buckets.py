@@ -14,6 +14,7 @@ from deepocr_jax.infer.buckets import (
 SIDES = st.integers(1, 20000)
 LEAST = st.sampled_from((64, 96, 160))
 LIMITS = st.integers(1, 64).map(lambda n: 32 * n)
+STEPS = st.sampled_from((64, 128))
 
 
 @given(st.integers(1, 5000), LEAST, st.integers(32, 3000))
@@ -35,15 +36,17 @@ def test_line_widths_suit_the_network():
     assert all(w % 8 == 0 for w in LINE_WIDTHS)
 
 
-@given(SIDES, SIDES, LIMITS, LIMITS)
-def test_canvas_contains_the_scaled_image(height, width, max_height, max_width):
-    (scaled_h, scaled_w), (canvas_h, canvas_w) = fit_canvas(height, width, max_height, max_width)
+@given(SIDES, SIDES, LIMITS, LIMITS, STEPS)
+def test_canvas_contains_the_scaled_image(height, width, max_height, max_width, step):
+    (scaled_h, scaled_w), (canvas_h, canvas_w) = fit_canvas(
+        height, width, max_height, max_width, step
+    )
     assert 1 <= scaled_h <= canvas_h <= max_height
     assert 1 <= scaled_w <= canvas_w <= max_width
     assert canvas_h % 32 == 0 and canvas_w % 32 == 0
     # As large as the limits allow, and less than a step is left empty.
     assert scaled_h == max_height or scaled_w == max_width
-    assert canvas_h - scaled_h < 64 and canvas_w - scaled_w < 64
+    assert canvas_h - scaled_h < step and canvas_w - scaled_w < step
 
 
 @given(SIDES, SIDES, LIMITS, LIMITS)
@@ -54,10 +57,10 @@ def test_scaling_keeps_the_aspect_ratio(height, width, max_height, max_width):
     assert abs(scaled_w - width * scale) <= 0.5 + 1e-6 or scaled_w == 1
 
 
-@given(SIDES, SIDES, LIMITS, LIMITS)
-def test_every_canvas_is_warmed_up(height, width, max_height, max_width):
-    _, canvas = fit_canvas(height, width, max_height, max_width)
-    assert canvas in canvas_shapes(max_height, max_width)
+@given(SIDES, SIDES, LIMITS, LIMITS, STEPS)
+def test_every_canvas_is_warmed_up(height, width, max_height, max_width, step):
+    _, canvas = fit_canvas(height, width, max_height, max_width, step)
+    assert canvas in canvas_shapes(max_height, max_width, step)
 
 
 @pytest.mark.parametrize("limits", [(32, 32), (96, 160), (960, 960), (736, 1280)])
