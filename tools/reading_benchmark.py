@@ -16,6 +16,7 @@ from deepocr_jax.cli.read import find_images
 from deepocr_jax.infer.compiled import PREPARED_EVENT
 from deepocr_jax.infer.detector import search
 from deepocr_jax.infer.lines import crop_line, read_lines, set_upright
+from deepocr_jax.infer.looks import look_at
 from deepocr_jax.infer.pipeline import Networks, PageSettings, make_lines, page_words
 from deepocr_jax.infer.recognizer import make_groups, run_group
 from deepocr_jax.infer.tiles import detection_batch_size, run_tiles
@@ -31,7 +32,9 @@ def measure_stages(
 ) -> list[dict[str, Any]]:
     """The stages of reading pages one after the other, each alone."""
     detector, recognizer, classifier = nets.detector, nets.recognizer, nets.orientation
-    assert detector is not None and recognizer is not None and classifier is not None
+    looks = nets.looks
+    assert detector is not None and recognizer is not None
+    assert classifier is not None and looks is not None
     stages: list[dict[str, Any]] = []
     with ThreadPoolExecutor(WORKERS) as pool:
         found = search(images, detector, how.detection, pool)
@@ -61,6 +64,7 @@ def measure_stages(
 
         cases: list[tuple[str, Callable[[], Any]]] = [
             ("decoding", lambda: list(pool.map(ocr.read_image, paths))),
+            ("looks", lambda: look_at(images, looks, how.detection, pool)),
             ("detection, network", lambda: run_tiles(canvases, detector.replicas, batch, pool)),
             (
                 "detection, boxes",
@@ -78,14 +82,14 @@ def measure_stages(
         work = sum(detector.replicas[0].flops(np.zeros((1, *s), np.uint8)) for s in tiles) / len(
             tiles
         )
-        stages[1]["gflop"] = round(work / 1e9, 2)
+        stages[2]["gflop"] = round(work / 1e9, 2)
         computed = sum(size * w for (size, w), _ in groups)
         sample = (np.zeros((2, 48, 320, 3), np.uint8), np.zeros(2, np.int32))
         work = recognizer.readers[0].flops(*sample) / 640 * computed / len(images)
-        stages[5]["gflop"] = round(work / 1e9, 2)
-        stages[5]["crops"] = round(len(crops) / len(images), 1)
-        stages[5]["columns_computed"] = round(computed / len(images))
-        stages[5]["padding_waste"] = round(1 - sum(c.shape[1] for c in crops) / computed, 3)
+        stages[6]["gflop"] = round(work / 1e9, 2)
+        stages[6]["crops"] = round(len(crops) / len(images), 1)
+        stages[6]["columns_computed"] = round(computed / len(images))
+        stages[6]["padding_waste"] = round(1 - sum(c.shape[1] for c in crops) / computed, 3)
     return stages
 
 

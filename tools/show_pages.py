@@ -1,7 +1,8 @@
 """Writes a contact sheet of pages: python tools/show_pages.py pages.png --boxes.
 
-Synthetic pages, or images of one's own (--images); with the cells of the characters (--boxes), or
-with the maps and words of a detector (--maps=words_small_detection).
+Synthetic pages, or images of one's own (--images); with the cells of the characters (--boxes), with
+the maps and words of a detector (--maps=words_small_detection), or with the axes along which they
+read as a look at them tells (--looks=text_axes_small).
 """
 
 from __future__ import annotations
@@ -17,6 +18,11 @@ import numpy as np
 
 import deepocr_jax as ocr
 from deepocr_jax.geometry.boxes import boxes_to_quads
+from deepocr_jax.infer.buckets import STRIDE as CANVAS_STRIDE
+from deepocr_jax.infer.looks import make_look_net
+from deepocr_jax.infer.programs import resolve_devices
+from deepocr_jax.models.text_axes import STRIDE
+from deepocr_jax.postprocess.axis_votes import LEAST_SURENESS, prevailing_axis
 from deepocr_jax.synth.pages import Pages, make_atlas, read_photos, synthesize_pages
 
 _GREEN, _RED = (0, 160, 0), (255, 0, 0)
@@ -69,6 +75,33 @@ def draw_maps(image: np.ndarray, result: Any) -> np.ndarray:
     return np.rint(255 * np.hstack(panels)).astype(np.uint8)
 
 
+def draw_looks(images: list[np.ndarray], name: str) -> list[np.ndarray]:
+    """Images with strokes along the axes that the network of text axes `name` sees.
+
+    A stroke is as long as a place is sure to hold text; on top the axis of the whole image.
+    """
+    model = ocr.read_dl_model(name).checkpoint
+    net = make_look_net(model, resolve_devices("cpu"))
+    drawn = []
+    for image in images:
+        canvas = np.pad(image, [(0, -side % CANVAS_STRIDE) for side in image.shape[:2]] + [(0, 0)])
+        (vectors,) = np.asarray(net.replicas[0](canvas[None]))
+        sureness = np.hypot(vectors[..., 0], vectors[..., 1])
+        angles = np.arctan2(vectors[..., 1], vectors[..., 0]) / 2
+        picture = (255 - (255 - image.repeat(2, axis=0).repeat(2, axis=1)) // 2).astype(np.uint8)
+        for row, col in np.argwhere(sureness >= LEAST_SURENESS):
+            centre = 2 * STRIDE * (np.array([col, row]) + 0.5)
+            angle = angles[row, col]
+            reach = STRIDE * sureness[row, col] * np.array([np.cos(angle), -np.sin(angle)])
+            ends = np.rint([centre - reach, centre + reach]).astype(int).tolist()
+            cv2.line(picture, *ends, _RED, 1, cv2.LINE_AA)
+        axis = prevailing_axis(vectors)
+        told = "no axis" if axis is None else f"{np.rad2deg(axis):.0f} degrees"
+        cv2.putText(picture, told, (8, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.7, _RED, 2, cv2.LINE_AA)
+        drawn.append(picture)
+    return drawn
+
+
 def make_pages(args: argparse.Namespace) -> Pages:
     """Synthetic pages as the command line asks for."""
     photos = read_photos(args.photos, args.side, args.side) if args.photos else None
@@ -97,6 +130,7 @@ def main() -> None:
     parser.add_argument("--photos", help="grounds of scenes, a file of tools/cut_photos.py")
     parser.add_argument("--boxes", action="store_true", help="draw the cells, three times as large")
     parser.add_argument("--maps", metavar="MODEL", help="draw this detector's words and maps")
+    parser.add_argument("--looks", metavar="MODEL", help="draw the axes that this network sees")
     parser.add_argument("--images", nargs="+", help="images to show in place of synthetic pages")
     args = parser.parse_args()
     if args.images:
@@ -111,6 +145,8 @@ def main() -> None:
         model = ocr.read_dl_model(args.maps)
         results = ocr.apply_dl_model([{"image": tile} for tile in tiles], model)
         tiles = [draw_maps(*pair) for pair in zip(tiles, results, strict=True)]
+    if args.looks:
+        tiles = draw_looks(tiles, args.looks)
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % args.columns)
     rows = [np.hstack(tiles[k : k + args.columns]) for k in range(0, len(tiles), args.columns)]
     cv2.imwrite(args.path, np.vstack(rows)[..., ::-1])

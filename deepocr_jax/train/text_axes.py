@@ -55,7 +55,7 @@ class TextAxesOptions:
     """
 
     turning: TurningOptions = TurningOptions(
-        upright_share=0.15, quarter_share=0.25, least_scale=0.45, most_scale=1.3
+        upright_share=0.15, quarter_share=0.25, least_scale=0.7, most_scale=1.5
     )
     looks_per_page: int = 2
     background_weight: float = 0.3
@@ -137,6 +137,7 @@ def begin_text_axes(detector: ModelCheckpoint, seed: int = 0) -> ModelCheckpoint
         variables={"params": params},
         source=f"{detector.source}, with a fresh head of text axes",
         sha256="",
+        meta_data={},
     )
 
 
