@@ -93,8 +93,8 @@ def draw_looks(images: list[np.ndarray], name: str) -> list[np.ndarray]:
             centre = 2 * STRIDE * (np.array([col, row]) + 0.5)
             angle = angles[row, col]
             reach = STRIDE * sureness[row, col] * np.array([np.cos(angle), -np.sin(angle)])
-            ends = np.rint([centre - reach, centre + reach]).astype(int).tolist()
-            cv2.line(picture, *ends, _RED, 1, cv2.LINE_AA)
+            ends = np.rint([centre - reach, centre + reach]).astype(np.int32)
+            cv2.polylines(picture, [ends], False, _RED, 1, cv2.LINE_AA)
         axis = prevailing_axis(vectors)
         told = "no axis" if axis is None else f"{np.rad2deg(axis):.0f} degrees"
         cv2.putText(picture, told, (8, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.7, _RED, 2, cv2.LINE_AA)

@@ -1,18 +1,18 @@
 """Images -> text regions or words; where text lies at an angle, found on the image straightened.
 
 Detectors know text along the rows best. A look at each image tells along which axis its text reads,
-and it is searched once, as it lies upright. Where much text lies at an angle to the rest, the image
-is searched as that would lie upright, too.
+and it is searched as that lies upright. Where what is found contradicts the look, the image is
+searched once more, and where much text lies at an angle to the rest, that is searched by itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import cv2
 import numpy as np
 
-from deepocr_jax.geometry.boxes import contain_points
+from deepocr_jax.geometry.boxes import contain_points, normalize_phi
 from deepocr_jax.geometry.straightening import Straightened, boxes_of_original, straighten
 from deepocr_jax.infer.detector import (
     Detection,
@@ -24,6 +24,7 @@ from deepocr_jax.infer.detector import (
 )
 from deepocr_jax.infer.looks import LookNet, look_at
 from deepocr_jax.infer.tiles import Layout
+from deepocr_jax.postprocess.axis_votes import prevailing_axis_of_boxes
 from deepocr_jax.postprocess.line_directions import is_along, is_upright
 
 
@@ -52,14 +53,51 @@ def detect(
         return _search_turned(images, [turn] * len(images), net, settings, pool)
     if looks is None:
         return search(images, net, settings, pool)
+
+    def search_some(turns: Mapping[int, float | None]) -> dict[int, Detection]:
+        some = [images[i] for i in turns]
+        again = _search_turned(some, list(turns.values()), net, settings, pool)
+        return dict(zip(turns, again, strict=True))
+
     seen = look_at(images, looks, settings, pool)
-    found = _search_turned(images, [_turn_for(x.axis) for x in seen], net, settings, pool)
+    found = search_some({i: _turn_for(x.axis) for i, x in enumerate(seen)})
+    again = search_some(_contradictions(found))
+    found |= {i: x for i, x in again.items() if _is_clearer(x, found[i])}
     oblique = {i: x.oblique for i, x in enumerate(seen) if x.oblique is not None}
-    some = [images[i] for i in oblique]
-    again = _search_turned(some, list(oblique.values()), net, settings, pool)
-    for (i, axis), x in zip(oblique.items(), again, strict=True):
-        found[i] = _with_oblique(found[i], x, axis)
-    return found
+    again = search_some(oblique)
+    found |= {i: _with_oblique(found[i], x, oblique[i]) for i, x in again.items()}
+    return [found[i] for i in range(len(images))]
+
+
+def _contradictions(found: Mapping[int, Detection]) -> dict[int, float | None]:
+    """The angles by which to turn those of some numbered images that do not lie upright yet.
+
+    Across, where something was found that tells no angle: a few words along the columns.
+    """
+    turns = {}
+    for i, x in found.items():
+        axis, searched = _axis(x), x.axis or 0.0
+        if axis is None and len(x.boxes):
+            turns[i] = _turn_for(float(normalize_phi(np.asarray(searched + np.pi / 2))))
+        elif axis is not None and not is_upright(axis - searched):
+            turns[i] = _turn_for(axis)
+    return turns
+
+
+def _axis(found: Detection) -> float | None:
+    return prevailing_axis_of_boxes(found.boxes, found.box_scores)
+
+
+def _is_clearer(found: Detection, other: Detection) -> bool:
+    """Whether a detection of an image is to be taken instead of one that contradicts the look."""
+    return _axis(found) is not None and (
+        _axis(other) is not None or _length(found) > _length(other)
+    )
+
+
+def _length(found: Detection) -> float:
+    """Of all that was found, as far as it is sure."""
+    return float(found.boxes[:, 3] @ found.box_scores)
 
 
 def _with_oblique(found: Detection, oblique: Detection, axis: float) -> Detection:

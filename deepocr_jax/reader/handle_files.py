@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deepocr_jax.checkpoint import ModelCheckpoint, atomic_folder, read_description, write_into
-from deepocr_jax.dl.model import TEXT_AXES_MODEL, load_model
+from deepocr_jax.dl.model import load_model
 from deepocr_jax.errors import ModelFileError, ParameterError
 from deepocr_jax.infer.compiled import keep_programs
 from deepocr_jax.parameters import PARSERS, Parameters
@@ -15,7 +15,6 @@ from deepocr_jax.reader.handle import DeepOCR, make_handle
 from deepocr_jax.reader.handle_parameters import parse_mapping
 from deepocr_jax.text.alphabet import check_alphabet
 from deepocr_jax.weights.model_cache import model_cache_dir
-from deepocr_jax.weights.own_models import load_own
 
 HANDLE_FORMAT = "deepocr_jax handle"
 HANDLE_FILE = "deep_ocr.json"
@@ -64,9 +63,6 @@ def read_deep_ocr(path: str | os.PathLike[str]) -> DeepOCR:
             name: load_model(folder / name, f"ocr_{name}") if name in components else None
             for name in COMPONENTS
         }
-        if models["detection"] is not None and models["text_axes"] is None:
-            # The handle is older than this component.
-            models["text_axes"] = load_own(TEXT_AXES_MODEL)
         parameters = _parameters(description["parameters"], models["recognition"])
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{folder / HANDLE_FILE} lacks or garbles {error}") from error

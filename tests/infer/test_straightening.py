@@ -294,16 +294,70 @@ def test_what_has_no_direction_is_found_once():
     assert (np.abs(found.boxes[:, :2] - [25, 160]).max(axis=1) < 2).sum() == 1
 
 
-@pytest.mark.parametrize("bars", [(), ((40, 40, 20, 18), (90, 40, 18, 18))])
-def test_what_tells_no_angle_is_searched_as_it_lies(bars):
-    """A page without text, and one of two short words."""
+@pytest.mark.parametrize(("bars", "searches"), [((), 1), (((40, 40, 20, 18), (90, 40, 18, 18)), 2)])
+def test_what_tells_no_angle_is_found_as_it_lies(bars, searches):
+    """A page without text, and one of two short words, which may lie along the columns."""
     image = page_of(bars)
     seen = Dark()
     (found,) = find([image], seen)
     (plain,) = search([image], net_of(Dark()), SETTINGS)
-    assert len(seen.canvases) == 1 and found.axis is None
+    assert len(seen.canvases) == searches and found.axis is None
     np.testing.assert_array_equal(found.boxes, plain.boxes)
     np.testing.assert_array_equal(found.score_maps, plain.score_maps)
+
+
+class Misled(Eyes):
+    """Sees text across where it is."""
+
+    @staticmethod
+    def vectors(canvas):
+        return -Eyes.vectors(canvas)
+
+
+@pytest.mark.parametrize("degrees", [0, 60, 90, -35])
+def test_an_image_whose_text_contradicts_the_look_is_searched_once_more(degrees):
+    image, matrix = turned_by(page_of(), degrees)
+    seen = Dark()
+    (found,) = detect([image], net_of(seen), SETTINGS, None, looks_of(Misled()))
+    assert len(seen.canvases) == 2
+    assert angles_apart(np.rad2deg(found.axis or 0.0), degrees) < 2
+    assert len(found.boxes) == len(BARS)
+    for place in places(BARS, matrix):
+        assert np.abs(found.boxes[:, :2] - place).max(axis=1).min() < 2
+
+
+class Shortsighted(Dark):
+    """Sees only the first rows of what is dark on the first canvas."""
+
+    def __call__(self, batch):
+        is_first = not self.canvases
+        maps = super().__call__(batch)
+        if is_first:
+            count, parts, stats, _ = cv2.connectedComponentsWithStats(maps[0].astype(np.uint8))
+            for part in range(1, count):
+                rows = np.arange(len(parts))[:, None]
+                below = rows >= stats[part, cv2.CC_STAT_TOP] + stats[part, cv2.CC_STAT_WIDTH]
+                maps[0][(parts == part) & below] = 0
+        return maps
+
+
+class Blind(Eyes):
+    """Sees no text."""
+
+    @staticmethod
+    def vectors(canvas):
+        return np.zeros_like(Eyes.vectors(canvas))
+
+
+def test_what_is_found_without_an_axis_may_lie_along_the_columns():
+    image, matrix = turned_by(page_of(), 90)
+    seen = Shortsighted()
+    (found,) = detect([image], net_of(seen), SETTINGS, None, looks_of(Blind()))
+    assert len(seen.canvases) == 2
+    assert len(found.boxes) == len(BARS)
+    for place in places(BARS, matrix):
+        assert np.abs(found.boxes[:, :2] - place).max(axis=1).min() < 3
+    assert all(angles_apart(np.rad2deg(phi), 90) < 2 for phi in found.boxes[:, 2])
 
 
 def test_without_a_look_images_are_searched_as_they_lie():

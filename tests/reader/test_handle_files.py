@@ -54,7 +54,7 @@ def assert_same_handle(actual, expected):
     for name in set(GETTERS) - set(MODELS):
         assert get_deep_ocr_param(actual, name) == get_deep_ocr_param(expected, name), name
     assert actual.state.parameters == expected.state.parameters
-    for component in ("detection", "recognition", "orientation"):
+    for component in ("detection", "recognition", "orientation", "text_axes"):
         mine, theirs = getattr(actual.state, component), getattr(expected.state, component)
         assert (mine is None) == (theirs is None)
         if mine is None:

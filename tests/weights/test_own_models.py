@@ -10,6 +10,9 @@ import pytest
 
 import deepocr_jax
 from deepocr_jax.errors import ModelFileError, WeightsError
+from deepocr_jax.infer.detector import DetectionSettings
+from deepocr_jax.infer.looks import look_at, make_look_net
+from deepocr_jax.infer.programs import resolve_devices
 from deepocr_jax.weights import own_models
 from deepocr_jax.weights.own_models import OWN_MODELS, load_own
 
@@ -66,3 +69,17 @@ def test_turned_words_of_the_sample_are_read(sample, program_cache, degrees):
     assert not expected - set(words["word"])
     phi = np.asarray(words["phi"])[[words["word"].index(word) for word in expected]]
     assert np.abs(np.angle(np.exp(1j * (phi - np.deg2rad(degrees))))).max() < np.deg2rad(3)
+
+
+@pytest.mark.parametrize("degrees", [-70, -20, 0, 45, 90, 130, 180])
+def test_a_look_at_the_sample_tells_its_axis(sample, program_cache, degrees):
+    net = make_look_net(load_own("text_axes_small"), resolve_devices("cpu"))
+    height, width = sample.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 0.8)
+    matrix[:, 2] += 600 - np.array([width, height]) / 2
+    turned = cv2.warpAffine(sample, matrix, (1200, 1200), borderValue=(255, 255, 255))
+    plain = np.full((600, 900, 3), 200, np.uint8)
+    look, nothing = look_at([turned, plain], net, DetectionSettings(512, 512))
+    assert abs(np.sin(look.axis - np.deg2rad(degrees))) < np.sin(np.deg2rad(2))
+    assert look.oblique is None
+    assert nothing.axis is None
