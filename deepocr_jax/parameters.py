@@ -38,6 +38,7 @@ class Parameters:
     detection_tiling: bool = False
     detection_tiling_overlap: int = 60
     detection_straighten: bool = True
+    detection_look: bool = False
     detection_boxes_on_device: bool = False
     detection_batch_size: int = 0
     detection_optimize_for_inference: bool = False
@@ -134,6 +135,7 @@ PARSERS: dict[str, Parser] = {
     "detection_tiling": boolean,
     "detection_tiling_overlap": number(0, 4096, integer=True),
     "detection_straighten": boolean,
+    "detection_look": boolean,
     "detection_boxes_on_device": boolean,
     "detection_batch_size": number(1, 4096, integer=True),
     "detection_optimize_for_inference": boolean,

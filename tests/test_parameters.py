@@ -41,6 +41,7 @@ SETTABLE = {
     "detection_tiling": (False, {True: True, "true": True, 2: None, None: None}),
     "detection_boxes_on_device": (False, {True: True, "false": False, 2: None}),
     "detection_straighten": (True, {False: False, "true": True, 2: None}),
+    "detection_look": (False, {True: True, "true": True, 2: None}),
     "detection_tiling_overlap": (60, {0: 0, "100": 100, -1: None, 1.5: None}),
     "detection_batch_size": (None, {1: 1, "4": 4, 0: None}),
     "recognition_batch_size": (None, {1: 1, "4": 4, 0.5: None, -1: None}),

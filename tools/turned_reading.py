@@ -70,8 +70,14 @@ def main() -> int:
     parser.add_argument("--model", action="append", help="of the detection; repeatable")
     parser.add_argument("--angles", type=float, nargs="+", default=[30.0 * k for k in range(12)])
     parser.add_argument("--count", type=int, default=0, help="images, drawn by chance; 0: all")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="of the reader; repeatable"
+    )
     parser.add_argument("--out", type=Path, help="file for the figures, which are added to it")
     args = parser.parse_args()
+    if any("=" not in setting for setting in args.set):
+        parser.error(f"--set: expected NAME=VALUE, got {args.set}")
+    settings = dict(setting.split("=", 1) for setting in args.set)
     try:
         dataset, _ = ocr.read_dl_dataset_ocr_detection(args.dataset)
         samples = list(dataset["samples"])
@@ -82,14 +88,15 @@ def main() -> int:
         truth = [labelled(s) for s in samples]
         figures = []
         for name in args.model or ["pretrained_deep_ocr_detection"]:
-            handle = ocr.create_deep_ocr(detection_model=name)
+            handle = ocr.create_deep_ocr(detection_model=name, **settings)
             by_angle = {}
             for degrees in args.angles:
                 turned = [turn(image, degrees) for image in images]
                 found = [read_words(outcome) for outcome in ocr.read_stream(turned, handle)]
                 by_angle[f"{degrees:g}"] = bag_f1(list(zip(truth, found, strict=True)))
                 print(f"{name}, {degrees:g} degrees: {by_angle[f'{degrees:g}']}", flush=True)
-            figures.append({"model": Path(name).name, "images": len(images), "bag_f1": by_angle})
+            told = {"model": Path(name).name, "set": args.set, "images": len(images)}
+            figures.append({**told, "bag_f1": by_angle})
     except ocr.DeepOCRError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

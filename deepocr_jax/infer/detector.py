@@ -63,6 +63,7 @@ class DetectionSettings:
         tiling, tiling_overlap: Whether a larger image is cut into canvases, and what they share.
         batch_size: Canvases a batch; 0: chosen for the device.
         straighten: Whether images whose text lies at an angle are searched as they lie upright.
+        look: Whether a look at each image tells along which axis it reads, before it is searched.
         boxes_on_device: Whether boxes of regions are formed on the device rather than on the host,
             which forms those of tiled images in any case.
         regions: Thresholds of detectors with a text probability.
@@ -75,6 +76,7 @@ class DetectionSettings:
     tiling_overlap: int = 60
     batch_size: int = 0
     straighten: bool = True
+    look: bool = False
     boxes_on_device: bool = False
     regions: RegionParams = RegionParams()
     words: ScoreMapParams = ScoreMapParams()

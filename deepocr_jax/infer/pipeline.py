@@ -132,7 +132,7 @@ def _read_pack(
 ) -> list[Page]:
     assert nets.detector is not None
     direction = settings.orientation_rad
-    found = detect(images, nets.detector, settings.detection, pool, nets.looks, direction)
+    found = detect(images, nets.detector, settings.detection, pool, direction, nets.looks)
     read = nets.recognizer is not None
     by_page = [make_lines(i, x, settings, read) for i, x in enumerate(found)]
     lines = [line for of_page in by_page for line in of_page]

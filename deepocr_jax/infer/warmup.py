@@ -33,7 +33,7 @@ def warm_up(nets: Networks, settings: PageSettings) -> int:
                 scores = np.zeros(shape, np.float32)
                 find_regions_on_device(scores, settings.detection.regions, nets.detector.finder)
                 count += 1
-    if nets.looks is not None:
+    if nets.looks is not None and settings.detection.look:
         size = detection_batch_size(settings.detection.batch_size, nets.looks.platform)
         for shape in canvas_shapes(*look_limit(settings.detection), LOOK_STEP):
             blank = np.zeros((*shape, 3), np.uint8)

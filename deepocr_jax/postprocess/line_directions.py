@@ -11,12 +11,18 @@ from deepocr_jax.geometry.boxes import normalize_phi, turn_boxes
 
 # A region higher than wide by less than this is a short word, not a line across the page's axis.
 SHORT_ASPECT = 2.5
+# One that is longer than high by this has a direction of its own.
+CLEAR_ASPECT = 1.5
+SAME_DEGREES = 10
 # Text along the rows but for this angle is found and read as it lies. Chosen on the ICDAR 2015
 # pictures, where 12 and 20 degrees do as well.
 UPRIGHT_RAD = np.deg2rad(15.0)
 # Text along an axis lies within this angle of it: perspective turns lines of one direction apart.
 # Chosen on turned ICDAR 2015 pictures, where 20 degrees do as well.
 ALONG_RAD = np.deg2rad(25.0)
+# A direction with this share of a page's text is the page's. Chosen on the ICDAR 2015 pictures,
+# where half does as well.
+PREVAILING = 0.35
 
 
 def quarter_turns(boxes: np.ndarray, turns: np.ndarray) -> np.ndarray:
@@ -61,6 +67,73 @@ def is_upright(phi: float) -> bool:
 def is_along(boxes: np.ndarray, axis: float) -> np.ndarray:
     """Which boxes read about along an axis, from either end: [n, 5] -> [n]."""
     return np.abs(np.sin(boxes[:, 2] - axis)) <= np.sin(ALONG_RAD)
+
+
+def prevailing_axis(boxes: np.ndarray, weights: np.ndarray) -> float | None:
+    """The angle along which most of a page's text lies, as far as boxes [n, 5] tell it.
+
+    Args:
+        boxes: [n, 5] regions or words.
+        weights: [n], see `direction_votes`.
+
+    Returns:
+        In (-pi / 2, pi / 2]; None where no angle has `PREVAILING` of the votes.
+    """
+    return angle_of_votes(boxes[:, 2], direction_votes(boxes, weights), PREVAILING)
+
+
+def angle_of_votes(angles: np.ndarray, votes: np.ndarray, least_share: float) -> float | None:
+    """The angle that most votes are for, whichever way up.
+
+    Args:
+        angles: [n] in radians.
+        votes: [n] from 0 on.
+        least_share: Of the votes.
+
+    Returns:
+        In (-pi / 2, pi / 2]; None where no angle has that share, give or take `SAME_DEGREES`.
+    """
+    if not votes.any():
+        return None
+    degrees = np.rint(np.rad2deg(angles)).astype(int) % 180
+    by_degree = np.bincount(degrees, votes, minlength=180)
+    # Lines of one direction differ by perspective.
+    shifts = np.arange(-SAME_DEGREES, SAME_DEGREES + 1)
+    near = by_degree[(np.arange(180)[:, None] + shifts) % 180].sum(axis=1)
+    best = int(np.argmax(near))
+    if near[best] < least_share * votes.sum():
+        return None
+    mine = np.abs((degrees - best + 90) % 180 - 90) <= SAME_DEGREES
+    # Twice the angle is the same for both directions of a line.
+    return float(np.angle(np.sum(votes[mine] * np.exp(2j * angles[mine])))) / 2
+
+
+def oblique_axis(boxes: np.ndarray, weights: np.ndarray, axis: float) -> float | None:
+    """The angle of a page's text that lies neither along its axis nor across it.
+
+    Args:
+        boxes: [n, 5] regions or words.
+        weights: [n], see `direction_votes`.
+        axis: Of the page.
+
+    Returns:
+        In (-pi / 2, pi / 2]; None where no angle of such text has `PREVAILING` of its votes, or
+        where such text has less than `PREVAILING` of all votes.
+    """
+    oblique = ~(is_along(boxes, axis) | is_along(boxes, axis + np.pi / 2))
+    votes = direction_votes(boxes, weights)
+    if votes[oblique].sum() < PREVAILING * votes.sum():
+        return None
+    return prevailing_axis(boxes[oblique], weights[oblique])
+
+
+def direction_votes(boxes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """How much each box [n, 5] tells of the direction of a page's text: [n].
+
+    Its weight ([n]) times its length; nothing if it is hardly longer than high.
+    """
+    clear = boxes[:, 3] >= CLEAR_ASPECT * np.maximum(boxes[:, 4], 0.5)
+    return np.where(clear, weights * boxes[:, 3], 0.0)
 
 
 def agree_on_directions(boxes: np.ndarray, axis: float | None = None) -> np.ndarray:

@@ -170,6 +170,7 @@ def page_settings(p: Parameters) -> PageSettings:
             tiling=p.detection_tiling,
             tiling_overlap=p.detection_tiling_overlap,
             straighten=p.detection_straighten,
+            look=p.detection_look,
             boxes_on_device=p.detection_boxes_on_device,
             batch_size=p.detection_batch_size,
             regions=RegionParams(

@@ -5,11 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deepocr_jax.postprocess.axis_votes import (
-    oblique_axis,
-    prevailing_axis,
-    prevailing_axis_of_boxes,
-)
+from deepocr_jax.postprocess.axis_votes import oblique_axis, prevailing_axis
 
 
 def field(*parts):
@@ -72,40 +68,3 @@ def test_text_at_an_angle_to_the_rest_has_an_axis_of_its_own(axis, degrees):
     # A third of the text is too little.
     assert oblique_axis(field(*rest, (axis, 0.9, 30), *oblique), np.deg2rad(axis)) is None
     assert oblique_axis(field(*rest), np.deg2rad(axis)) is None
-
-
-def boxes_of(*rows):
-    """Boxes of (degrees, half length, half height)."""
-    return np.array([(9.0, 9.0, np.deg2rad(a), long, high) for a, long, high in rows]).reshape(
-        -1, 5
-    )
-
-
-@pytest.mark.parametrize("axis", [0, 14, 30, 89, -89, 90, -45])
-def test_boxes_have_the_axis_of_most_of_their_length(axis):
-    lines = [(axis + shift, 50, 8) for shift in (-4, 0, 0, 3)] + [(axis + 180, 60, 8)]
-    others = [(axis + 90, 30, 8), (axis + 55, 40, 8), (77, 9, 8)]
-    boxes = boxes_of(*lines, *others)
-    found = np.rad2deg(prevailing_axis_of_boxes(boxes, np.ones(len(boxes))))
-    assert apart(found, axis) < 2
-    assert -90 < found <= 90
-
-
-@pytest.mark.parametrize(
-    "boxes",
-    [
-        boxes_of(),
-        boxes_of((50, 9, 8), (60, 9, 9)),  # hardly longer than high
-        boxes_of(*[(a, 40, 8) for a in range(0, 180, 25)]),  # all directions
-    ],
-)
-def test_boxes_without_clear_directions_have_no_axis(boxes):
-    assert prevailing_axis_of_boxes(boxes, np.ones(len(boxes))) is None
-
-
-def test_boxes_vote_by_their_scores():
-    boxes = boxes_of((0, 50, 8), (70, 60, 8))
-    assert prevailing_axis_of_boxes(boxes, np.array([0.9, 0.1])) == 0
-    found = prevailing_axis_of_boxes(boxes, np.array([0.1, 0.9]))
-    assert np.rad2deg(found) == pytest.approx(70)
-    assert prevailing_axis_of_boxes(boxes, np.zeros(2)) is None

@@ -34,6 +34,7 @@ CHANGES = {
     "detection_tiling_overlap": 10,
     "detection_boxes_on_device": True,
     "detection_straighten": False,
+    "detection_look": True,
     "recognition_batch_size": 2,
     "recognition_draft": True,
     "recognition_image_width": 96,
