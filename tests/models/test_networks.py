@@ -13,6 +13,7 @@ from deepocr_jax.models.registry import (
     ORIENTATIONS,
     RECOGNIZERS,
     SCORE_MAP_DETECTORS,
+    TEXT_AXES,
     detector_spec,
     make_model,
     recognizer_spec,
@@ -27,6 +28,7 @@ TINY_RECOGNIZER = recognizer_spec(stem=4, neck=16, num_classes=11)
 SPECS = [
     *(("ocr_detection", s) for s in (*DETECTORS.values(), TINY_DETECTOR)),
     *(("ocr_detection_score_maps", s) for s in SCORE_MAP_DETECTORS.values()),
+    *(("ocr_text_axes", s) for s in TEXT_AXES.values()),
     *(("ocr_recognition", s) for s in (*RECOGNIZERS.values(), TINY_RECOGNIZER)),
     *(("ocr_orientation", s) for s in ORIENTATIONS.values()),
 ]
@@ -84,6 +86,12 @@ def test_recognizer_gives_as_many_frames_of_lower_crops():
 @pytest.mark.parametrize("count", [1, 8])
 def test_orientation_gives_two_logits(count):
     assert output_shape("ocr_orientation", "ppocr_mobile_v2", count, 48, 192, 3).shape == (count, 2)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (384, 640)])
+def test_vectors_of_text_axes_lie_at_a_quarter(size):
+    out = output_shape("ocr_text_axes", "ppocrv6_small", 2, *size, 3)
+    assert (out.shape, out.dtype) == ((2, size[0] // 4, size[1] // 4, 2), jnp.float32)
 
 
 # --- specifications -----------------------------------------------------------------------------
