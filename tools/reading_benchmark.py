@@ -33,8 +33,7 @@ def measure_stages(
     """The stages of reading pages one after the other, each alone."""
     detector, recognizer, classifier = nets.detector, nets.recognizer, nets.orientation
     looks = nets.looks
-    assert detector is not None and recognizer is not None
-    assert classifier is not None and looks is not None
+    assert detector is not None and recognizer is not None and classifier is not None
     stages: list[dict[str, Any]] = []
     with ThreadPoolExecutor(WORKERS) as pool:
         found = search(images, detector, how.detection, pool)
@@ -64,7 +63,6 @@ def measure_stages(
 
         cases: list[tuple[str, Callable[[], Any]]] = [
             ("decoding", lambda: list(pool.map(ocr.read_image, paths))),
-            ("looks", lambda: look_at(images, looks, how.detection, pool)),
             ("detection, network", lambda: run_tiles(canvases, detector.replicas, batch, pool)),
             (
                 "detection, boxes",
@@ -76,20 +74,24 @@ def measure_stages(
             ("recognition, whole", lambda: read(ready)),
             ("words", lambda: page_words(ready, how)),
         ]
+        if looks is not None:
+            cases.insert(1, ("looks", lambda: look_at(images, looks, how.detection, pool)))
         for name, function in cases:
             stages.append({"stage": name, "ms": milliseconds(function, len(images), rounds)})
+        by_name = {x["stage"]: x for x in stages}
         tiles = {c.shape for c in canvases}
         work = sum(detector.replicas[0].flops(np.zeros((1, *s), np.uint8)) for s in tiles) / len(
             tiles
         )
-        stages[2]["gflop"] = round(work / 1e9, 2)
+        by_name["detection, network"]["gflop"] = round(work / 1e9, 2)
         computed = sum(size * w for (size, w), _ in groups)
         sample = (np.zeros((2, 48, 320, 3), np.uint8), np.zeros(2, np.int32))
         work = recognizer.readers[0].flops(*sample) / 640 * computed / len(images)
-        stages[6]["gflop"] = round(work / 1e9, 2)
-        stages[6]["crops"] = round(len(crops) / len(images), 1)
-        stages[6]["columns_computed"] = round(computed / len(images))
-        stages[6]["padding_waste"] = round(1 - sum(c.shape[1] for c in crops) / computed, 3)
+        networks_stage = by_name["recognition, networks"]
+        networks_stage["gflop"] = round(work / 1e9, 2)
+        networks_stage["crops"] = round(len(crops) / len(images), 1)
+        networks_stage["columns_computed"] = round(computed / len(images))
+        networks_stage["padding_waste"] = round(1 - sum(c.shape[1] for c in crops) / computed, 3)
     return stages
 
 

@@ -12,18 +12,11 @@ from deepocr_jax.data.ocr_datasets import read_dl_dataset_ocr_detection
 from deepocr_jax.data.page_crops import BOX_KEYS, check_page
 from deepocr_jax.data.samples import gen_dl_samples
 from deepocr_jax.data.sources import DatasetSource
-from deepocr_jax.dl.model import (
-    ORIENTATION_MODEL,
-    TEXT_AXES_MODEL,
-    DLModel,
-    apply_dl_model,
-    load_model,
-)
+from deepocr_jax.dl.model import ORIENTATION_MODEL, DLModel, apply_dl_model, load_model
 from deepocr_jax.dl.reading_accuracy import evaluate_recognition
 from deepocr_jax.errors import DatasetError, ParameterValueError
 from deepocr_jax.infer.compiled import keep_programs
 from deepocr_jax.infer.detector import make_detector_net
-from deepocr_jax.infer.looks import make_look_net
 from deepocr_jax.infer.orientation import make_orientation_net
 from deepocr_jax.infer.pipeline import Networks, PageSettings, read_packs
 from deepocr_jax.infer.programs import resolve_devices
@@ -149,14 +142,12 @@ def _reader(model: DLModel, recognition_model: DLModel | str | os.PathLike[str])
     """A detector and a recognizer, with the parameters' defaults of a Deep OCR handle."""
     recognizer = load_model(recognition_model, "ocr_recognition")
     orientation = load_model(ORIENTATION_MODEL, "ocr_orientation")
-    text_axes = load_model(TEXT_AXES_MODEL, "ocr_text_axes")
     devices = resolve_devices(model.training.device)
     columns = np.arange(len(recognizer.alphabet) + 1)
     nets = Networks(
         make_detector_net(model.checkpoint, devices),
         make_recognizer_net(recognizer, devices, columns),
         make_orientation_net(orientation, devices[0]),
-        make_look_net(text_axes, devices),
     )
 
     def read(samples: list[Mapping[str, Any]]) -> list[tuple[np.ndarray, list[str] | None]]:

@@ -32,7 +32,7 @@ DEFAULT_MODELS: dict[str, str] = {
 """Names of the current defaults, and the models that they mean."""
 # Which way up a line stands; beside every detector whose boxes do not say so.
 ORIENTATION_MODEL = "ppocr_mobile_v2_orientation"
-# Along which axis an image reads; beside every detector.
+# Along which axis an image reads; had where a look is asked for.
 TEXT_AXES_MODEL = "text_axes_small"
 # A short name means the detector or the recognizer of that family, by the component it is set as.
 FAMILIES = ("ppocrv6_small",)

@@ -66,7 +66,7 @@ class Networks:
     detector: DetectorNet | None
     recognizer: RecognizerNet | None
     orientation: OrientationNet | None
-    looks: LookNet | None
+    looks: LookNet | None = None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from deepocr_jax.geometry.boxes import normalize_phi
 from deepocr_jax.infer.detector import Detection, DetectionSettings, DetectorNet, search
 from deepocr_jax.infer.looks import LookNet, look_at
 from deepocr_jax.infer.turned_search import search_turned, turn_for, with_oblique
@@ -136,7 +135,7 @@ def _contradictions(found: Mapping[int, Detection]) -> dict[int, float | None]:
     for i, x in found.items():
         axis, searched = _axis(x), x.axis or 0.0
         if axis is None and len(x.boxes):
-            turns[i] = turn_for(float(normalize_phi(np.asarray(searched + np.pi / 2))))
+            turns[i] = turn_for(searched + np.pi / 2)
         elif axis is not None and not is_upright(axis - searched):
             turns[i] = turn_for(axis)
     return turns

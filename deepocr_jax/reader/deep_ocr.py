@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from deepocr_jax.dl.model import ORIENTATION_MODEL, TEXT_AXES_MODEL, load_model
+from deepocr_jax.dl.model import ORIENTATION_MODEL, load_model
 from deepocr_jax.errors import ImageBatchError, ImageFormatError, UnknownParameterError
 from deepocr_jax.infer.compiled import keep_programs
 from deepocr_jax.infer.warmup import warm_up
@@ -16,7 +16,6 @@ from deepocr_jax.reader.handle_parameters import GETTERS, SETTERS, check_compone
 from deepocr_jax.reader.streaming import ImageSource, read_stream
 from deepocr_jax.types import DeepOCRResult
 from deepocr_jax.weights.model_cache import model_cache_dir
-from deepocr_jax.weights.own_models import load_own
 from deepocr_jax.weights.pretrained import load_pretrained
 
 # --- create ------------------------------------------------------------------------
@@ -36,17 +35,16 @@ def create_deep_ocr(mode: str = "auto", **params: Any) -> DeepOCR:
     """
     check_mode(mode)
     keep_programs(model_cache_dir() / "programs")
-    detection = recognition = orientation = text_axes = None
+    detection = recognition = orientation = None
     if mode != "recognition":
         source = params.pop("detection_model", "pretrained_deep_ocr_detection")
         detection = load_model(source, "ocr_detection")
-        text_axes = load_own(TEXT_AXES_MODEL)
     if mode != "detection":
         source = params.pop("recognition_model", "pretrained_deep_ocr_recognition")
         recognition = load_model(source, "ocr_recognition")
     if mode == "auto":
         orientation = load_pretrained(ORIENTATION_MODEL)
-    handle = make_handle(Parameters(), detection, recognition, orientation, text_axes)
+    handle = make_handle(Parameters(), detection, recognition, orientation)
     for name, value in params.items():
         set_deep_ocr_param(handle, name, value)
     return handle

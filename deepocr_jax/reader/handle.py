@@ -60,7 +60,7 @@ def make_handle(
     text_axes: ModelCheckpoint | None = None,
 ) -> DeepOCR:
     """A handle with its networks made; without an alphabet it takes what suits the recognizer."""
-    nets = Networks(None, None, None, None)
+    nets = Networks(None, None, None)
     state = State(parameters, detection, recognition, orientation, text_axes, nets)
     if recognition is not None and not parameters.recognition_alphabet:
         state = with_parameters(state, **parameters_of_recognizer(recognition))

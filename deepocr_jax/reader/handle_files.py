@@ -64,6 +64,8 @@ def read_deep_ocr(path: str | os.PathLike[str]) -> DeepOCR:
             for name in COMPONENTS
         }
         parameters = _parameters(description["parameters"], models["recognition"])
+        if parameters.detection_look and models["text_axes"] is None:
+            raise ValueError("the component text_axes, which detection_look needs")
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{folder / HANDLE_FILE} lacks or garbles {error}") from error
     return make_handle(parameters, **models)

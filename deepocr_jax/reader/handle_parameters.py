@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from deepocr_jax.checkpoint import ModelCheckpoint
-from deepocr_jax.dl.model import DLModel, load_model, with_alphabet
+from deepocr_jax.dl.model import TEXT_AXES_MODEL, DLModel, load_model, with_alphabet
 from deepocr_jax.errors import ModeError, ParameterValueError
 from deepocr_jax.infer.programs import resolve_devices
 from deepocr_jax.infer.recognizer import LINE_HEIGHT, group_size
@@ -64,6 +64,16 @@ def _set_device(*components: str) -> Setter:
         return rebuilt(state, [net for c in components for net in parts[c]])
 
     return set_value
+
+
+def _set_look(state: State, value: Any) -> State:
+    """The network that looks is had when it is first asked for."""
+    state = _plain_setter("detection_look")(state, value)
+    if not state.parameters.detection_look or state.text_axes is not None:
+        return state
+    return rebuilt(
+        replace(state, text_axes=load_model(TEXT_AXES_MODEL, "ocr_text_axes")), ("looks",)
+    )
 
 
 def _set_detection_size(state: State, value: Any) -> State:
@@ -198,6 +208,7 @@ SETTERS: dict[str, Setter] = {
     "detection_model": _set_detection_model,
     "recognition_model": _set_recognition_model,
     "detection_image_size": _set_detection_size,
+    "detection_look": _set_look,
     "recognition_image_height": _set_recognition_height,
     "recognition_image_size": _set_recognition_size,
     "recognition_alphabet": _set_alphabet,

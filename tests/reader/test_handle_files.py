@@ -216,3 +216,21 @@ def test_damaged_folder_is_refused(folder, damage):
     with pytest.raises(ModelFileError) as caught:
         read_deep_ocr(folder)
     assert str(folder) in str(caught.value)
+
+
+def test_the_network_that_looks_is_had_when_it_is_asked_for(tiny_handle, tmp_path):
+    assert tiny_handle.state.text_axes is None and tiny_handle.state.nets.looks is None
+    set_deep_ocr_param(tiny_handle, "detection_look", False)
+    assert tiny_handle.state.text_axes is None
+    set_deep_ocr_param(tiny_handle, "detection_look", True)
+    assert tiny_handle.state.nets.looks is not None
+    write_deep_ocr(tiny_handle, tmp_path / "handle")
+    again = read_deep_ocr(tmp_path / "handle")
+    assert_same_handle(again, tiny_handle)
+    assert again.state.nets.looks is not None
+    file = tmp_path / "handle" / "deep_ocr.json"
+    description = json.loads(file.read_text())
+    description["components"].remove("text_axes")
+    file.write_text(json.dumps(description))
+    with pytest.raises(ModelFileError, match="text_axes"):
+        read_deep_ocr(tmp_path / "handle")
