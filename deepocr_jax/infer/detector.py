@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -114,14 +114,27 @@ def make_detector_net(
     model: ModelCheckpoint, devices: tuple[Device, ...], dtype: str = "float32"
 ) -> DetectorNet:
     """Puts a detector onto its devices."""
-    spec = spec_from_dict(model.kind, model.spec)
-    platform = devices[0].platform
-    maps = functools.partial(_maps, model.kind, spec, dtype, model.preprocess)
-    identity = repr([model.kind, spec, dtype, model.preprocess])
-    variables = with_fast_products(model.variables, platform)
-    replicas = tuple(Program(maps, variables, device, identity) for device in devices)
+    replicas = make_replicas(_maps, model, devices, dtype)
     finder = make_region_finder(devices[0])
-    return DetectorNet(platform, replicas, finder, model.kind == SCORE_MAP_KIND)
+    return DetectorNet(devices[0].platform, replicas, finder, model.kind == SCORE_MAP_KIND)
+
+
+def make_replicas(
+    run: Callable[..., jax.Array], model: ModelCheckpoint, devices: tuple[Device, ...], dtype: str
+) -> tuple[Program, ...]:
+    """A model's programs, one a device: canvases -> maps.
+
+    Args:
+        run: (kind, spec, dtype, preprocess, variables, canvases) -> maps; pure.
+        model: The model.
+        devices: Of one platform.
+        dtype: In which it computes.
+    """
+    spec = spec_from_dict(model.kind, model.spec)
+    maps = functools.partial(run, model.kind, spec, dtype, model.preprocess)
+    identity = repr([model.kind, spec, dtype, model.preprocess])
+    variables = with_fast_products(model.variables, devices[0].platform)
+    return tuple(Program(maps, variables, device, identity) for device in devices)
 
 
 def _maps(

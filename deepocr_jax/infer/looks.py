@@ -1,6 +1,5 @@
 """Images -> the axes along which their text reads, by a look at each, shown small."""
 
-import functools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,10 +12,10 @@ import numpy as np
 from deepocr_jax.checkpoint import ModelCheckpoint
 from deepocr_jax.infer.buckets import STRIDE
 from deepocr_jax.infer.compiled import Program
-from deepocr_jax.infer.detector import DetectionSettings
-from deepocr_jax.infer.programs import Device, with_fast_products
+from deepocr_jax.infer.detector import DetectionSettings, make_replicas
+from deepocr_jax.infer.programs import Device
 from deepocr_jax.infer.tiles import detection_batch_size, lay_out_scaled, run_tiles
-from deepocr_jax.models.registry import make_model, spec_from_dict
+from deepocr_jax.models.registry import make_model
 from deepocr_jax.postprocess.axis_votes import oblique_axis, prevailing_axis
 from deepocr_jax.preprocess import Preprocess, normalize
 
@@ -60,13 +59,7 @@ def make_look_net(
     model: ModelCheckpoint, devices: tuple[Device, ...], dtype: str = "float32"
 ) -> LookNet:
     """Puts the network onto its devices."""
-    spec = spec_from_dict(model.kind, model.spec)
-    platform = devices[0].platform
-    vectors = functools.partial(_vectors, model.kind, spec, dtype, model.preprocess)
-    identity = repr([model.kind, spec, dtype, model.preprocess])
-    variables = with_fast_products(model.variables, platform)
-    replicas = tuple(Program(vectors, variables, device, identity) for device in devices)
-    return LookNet(platform, replicas)
+    return LookNet(devices[0].platform, make_replicas(_vectors, model, devices, dtype))
 
 
 def _vectors(
