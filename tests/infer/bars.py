@@ -1,4 +1,4 @@
-"""Pages of dark bars, and a detector that takes what is dark for text."""
+"""Pages of dark bars, and networks that take what is dark for text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 
 from deepocr_jax.infer.detector import DetectionSettings, DetectorNet
+from deepocr_jax.infer.looks import LookNet
 from deepocr_jax.models.score_maps import STRIDE
+from deepocr_jax.models.text_axes import STRIDE as LOOK_STRIDE
 
 GROUND, INK = 230, 20
 SETTINGS = DetectionSettings(height=256, width=256)
@@ -60,3 +62,31 @@ def net_of(seen):
 def angles_apart(a, b):
     """Degrees between lines."""
     return abs((a - b + 90) % 180 - 90)
+
+
+class Eyes:
+    """Takes what is dark for text along its longer side, and counts the canvases it was shown."""
+
+    def __init__(self):
+        self.canvases = []
+
+    def __call__(self, batch):
+        self.canvases += list(batch)
+        return np.stack([self.vectors(canvas) for canvas in batch])
+
+    @staticmethod
+    def vectors(canvas):
+        dark = (canvas[..., 0] < 100).astype(np.uint8)
+        count, parts = cv2.connectedComponents(dark)
+        angles = np.zeros(count)
+        for part in range(1, count):
+            points = np.argwhere(parts == part)[:, ::-1].astype(np.float32)
+            (x, y), *_ = cv2.fitLine(points, cv2.DIST_L2, 0, 0.01, 0.01).reshape(2, 2)
+            angles[part] = np.arctan2(-y, x)
+        there = parts[::LOOK_STRIDE, ::LOOK_STRIDE]
+        doubled = 2 * angles[there]
+        return (there > 0)[..., None] * np.stack([np.cos(doubled), np.sin(doubled)], axis=-1)
+
+
+def looks_of(eyes):
+    return LookNet("cpu", (eyes,))  # type: ignore[arg-type]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import cv2
 import numpy as np
 import pytest
 from bars import (
     BARS,
-    GROUND,
     INK,
     PAGE,
     SETTINGS,
@@ -57,17 +54,6 @@ def test_quarters_of_a_turn_change_no_value(quarters):
     (row, col), *_ = np.argwhere(np.rot90(marked, quarters))
     x, y = straight.matrix @ [col, row, 1]
     np.testing.assert_allclose((x, y), (49, 0), atol=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("degrees", "axis"), [(79, 90), (-98, 90), (100, 90), (70, 70), (-24, -24)]
-)
-def test_text_about_a_quarter_turned_is_searched_turned_by_a_quarter(degrees, axis):
-    image, _ = turned_by(page_of(), degrees)
-    (found,) = detect([image], net_of(Dark()), SETTINGS)
-    assert found.axis is not None and angles_apart(np.rad2deg(found.axis), axis) < 1
-    assert len(found.boxes) == len(BARS)
-    assert all(angles_apart(np.rad2deg(phi), degrees) < 3 for phi in found.boxes[:, 2])
 
 
 @pytest.mark.parametrize("degrees", [-120, -35, 10, 90, 135])
@@ -121,53 +107,6 @@ def test_boxes_vote_by_their_scores():
     assert np.rad2deg(prevailing_axis(boxes, np.array([0.1, 0.9]))) == pytest.approx(70)
     assert prevailing_axis(boxes, np.zeros(2)) is None
     np.testing.assert_allclose(direction_votes(boxes, np.array([0.5, 0.25])), [25, 15])
-
-
-# The score maps of `Dark` are sure of 0 degrees, and 90 is no slant of that.
-@pytest.mark.parametrize(
-    ("degrees", "as_words"),
-    [*((d, False) for d in (-60, -20, 25, 60, 90, 130)), *((d, True) for d in (-60, 25, 60, 130))],
-)
-def test_turned_text_is_found_where_it_lies(degrees, as_words):
-    image, matrix = turned_by(page_of(), degrees)
-    seen = Dark(as_words)
-    (found,) = detect([image], net_of(seen), SETTINGS)
-    assert len(seen.canvases) == 2
-    assert len(found.boxes) == len(BARS)
-    for place, (_, _, width, _) in zip(places(BARS, matrix), BARS, strict=True):
-        box = found.boxes[np.argmin(np.abs(found.boxes[:, :2] - place).sum(axis=1))]
-        np.testing.assert_allclose(box[:2], place, atol=2)
-        assert angles_apart(np.rad2deg(box[2]), degrees) < 2
-        assert box[3] > width / 2 - 4
-    assert found.axis is not None and angles_apart(np.rad2deg(found.axis), degrees) < 2
-    # On the last canvas the bars lay along the rows.
-    rows = np.unique(np.argwhere(seen.canvases[-1][..., 0] < 100)[:, 0])
-    assert (np.diff(rows) > 1).sum() == len(BARS) - 1
-
-
-@pytest.mark.parametrize("as_words", [False, True])
-def test_maps_and_canvas_are_those_of_the_image_as_it_lies(as_words):
-    image, _ = turned_by(page_of(), 60)
-    net = net_of(Dark(as_words))
-    (found,), (plain,) = detect([image], net, SETTINGS), search([image], net, SETTINGS)
-    np.testing.assert_array_equal(found.canvas, plain.canvas)
-    assert found.score_maps.shape == plain.score_maps.shape
-    assert (found.row_factor, found.col_factor) == (plain.row_factor, plain.col_factor)
-    text, expected = found.score_maps[..., 0] > 0.5, plain.score_maps[..., 0] > 0.5
-    assert (text & expected).sum() / (text | expected).sum() > 0.8
-    if as_words:
-        sure = found.score_maps[..., 0] > 0.99
-        axis = found.axis
-        np.testing.assert_allclose(found.score_maps[sure][:, 2], np.sin(axis), atol=1e-3)
-        np.testing.assert_allclose(found.score_maps[sure][:, 3], np.cos(axis), atol=1e-3)
-
-
-@pytest.mark.parametrize("degrees", [-12, 0, 12])
-def test_text_about_upright_is_searched_once(degrees):
-    image, _ = turned_by(page_of(), degrees)
-    seen = Dark()
-    (found,) = detect([image], net_of(seen), SETTINGS)
-    assert len(seen.canvases) == 1 and found.axis is None and len(found.boxes) == len(BARS)
 
 
 def test_turned_text_is_searched_once_where_it_shall_not_be_straightened():
@@ -256,32 +195,6 @@ def test_an_image_that_lies_upright_once_straightened_is_not_searched_again(degr
     assert len(seen.canvases) == 2
 
 
-def test_images_of_a_batch_do_not_matter_to_each_other():
-    images = [turned_by(page_of(), degrees)[0] for degrees in (0, 60, 5, 90)]
-    images.append(np.full((50, 60, 3), GROUND, np.uint8))
-    seen = Dark()
-    with ThreadPoolExecutor(2) as pool:
-        together = detect(images, net_of(seen), SETTINGS, pool)
-    # Two lie at an angle, and the last one shows nothing.
-    assert len(seen.canvases) == 5 + 2 + 1
-    for image, found in zip(images, together, strict=True):
-        (alone,) = detect([image], net_of(Dark()), SETTINGS)
-        np.testing.assert_array_equal(found.boxes, alone.boxes)
-        np.testing.assert_array_equal(found.score_maps, alone.score_maps)
-    assert detect([], net_of(seen), SETTINGS) == []
-
-
-def test_tiles_of_a_turned_image():
-    bars = [(30, 30 + 60 * k, 420, 14) for k in range(6)]
-    image, matrix = turned_by(page_of(bars, (420, 500)), 50)
-    tiled = DetectionSettings(height=256, width=256, tiling=True)
-    (found,) = detect([image], net_of(Dark()), tiled)
-    assert found.canvas.shape == image.shape and found.score_maps.shape[:2] == image.shape[:2]
-    assert len(found.boxes) == len(bars)
-    for place in places(bars, matrix):
-        assert np.abs(found.boxes[:, :2] - place).sum(axis=1).min() < 3
-
-
 @pytest.mark.parametrize("degrees", [60, 105, -70])
 def test_the_sample_reads_as_upright(handle, sample, sample_words, degrees):
     image, _ = turned_by(sample, degrees)
@@ -312,27 +225,6 @@ def test_text_at_an_angle_to_the_rest_has_an_axis_of_its_own(axis, degrees):
     spread = boxes_of(*((axis + d, 50, 8) for d in (-60, -30, 30, 60)))
     assert oblique_axis(spread, np.ones(4), np.deg2rad(axis)) is None
     assert oblique_axis(boxes_of(), np.ones(0), np.deg2rad(axis)) is None
-
-
-@pytest.mark.parametrize("as_words", [False, True])
-@pytest.mark.parametrize("degrees", [40, -55])
-def test_text_at_an_angle_to_the_rest_is_searched_as_it_would_lie_upright(degrees, as_words):
-    slanting, matrix = turned_by(page_of(BARS[:2]), degrees)
-    upright = page_of(size=(len(slanting), PAGE[1]))
-    image, seen = np.hstack([upright, slanting]), Dark(as_words)
-    (found,) = detect([image], net_of(seen), SETTINGS)
-    assert len(seen.canvases) == 2
-    assert len(found.boxes) == len(found.box_scores) == len(BARS) + 2
-    there = places(BARS[:2], matrix) + [0, PAGE[1]]
-    here = places(BARS, np.eye(3)[:2])
-    for points, angle in ((here, 0), (there, degrees)):
-        for point in points:
-            box = found.boxes[np.argmin(np.abs(found.boxes[:, :2] - point).sum(axis=1))]
-            np.testing.assert_allclose(box[:2], point, atol=2)
-            assert angles_apart(np.rad2deg(box[2]), angle) < 2
-    (plain,) = search([image], net_of(Dark(as_words)), SETTINGS)
-    text, expected = found.score_maps[..., 0] > 0.5, plain.score_maps[..., 0] > 0.5
-    assert text[expected].all() and text.sum() < 1.3 * expected.sum()
 
 
 def test_what_has_no_direction_is_found_once():

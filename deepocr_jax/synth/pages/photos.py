@@ -1,4 +1,4 @@
-"""Photos as grounds of scenes: what looks like text and is none is learned from them alone."""
+"""Photos as grounds of scenes, from which to learn what looks like text and is none."""
 
 from __future__ import annotations
 

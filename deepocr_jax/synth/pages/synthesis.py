@@ -12,6 +12,7 @@ from deepocr_jax.errors import ParameterValueError
 from deepocr_jax.synth.pages.block_kinds import PAGE_KINDS
 from deepocr_jax.synth.pages.blocks import draw_blocks, draw_page_kind
 from deepocr_jax.synth.pages.glyphs import Glyphs, place_glyphs
+from deepocr_jax.synth.pages.gratings import add_gratings
 from deepocr_jax.synth.pages.grounds import (
     Colours,
     draw_colours,
@@ -137,12 +138,13 @@ def _make_sheet(
     photos: jax.Array | None,
     turned: bool,
 ) -> _Sheet:
-    keys = jax.random.split(key, 10)
+    keys = jax.random.split(key, 11)
     blocks = draw_blocks(keys[0], kind, atlas.face_odds, size, turned)
     ground = paint_ground(keys[3], is_scene, size)
     if photos is not None:
         ground, used = set_on_photo(keys[8], photos, is_scene, ground, blocks.used)
         blocks = blocks._replace(used=used)
+    ground = add_gratings(keys[10], is_scene, ground)
     words = set_words(keys[1], atlas, blocks, characters // _CHARACTERS_A_WORD)
     glyphs = place_glyphs(keys[2], atlas, blocks, words, characters)
     colours = draw_colours(keys[4], blocks, is_scene, ground)
