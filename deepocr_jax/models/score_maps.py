@@ -7,7 +7,6 @@ with two more for the direction, at half of the image's resolution.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import flax.linen as nn
 import jax
@@ -102,32 +101,3 @@ def to_score_maps(raw: jax.Array) -> jax.Array:
 def unit_vectors(x: jax.Array) -> jax.Array:
     """[..., 2] -> vectors of length 1; those near zero stay short, so gradients stay finite."""
     return x * jax.lax.rsqrt(jnp.sum(x * x, axis=-1, keepdims=True) + 1e-6)
-
-
-def variables_from_detector(
-    key: jax.Array, spec: ScoreMapSpec, detector: dict[str, Any]
-) -> dict[str, dict[str, Any]]:
-    """Variables of a `ScoreMapDetector`: a trained detector's backbone and neck, a fresh head.
-
-    Args:
-        key: Of the head's random numbers.
-        spec: With the detector's backbone and neck, see `score_map_spec`.
-        detector: {"params": ...} of a `models.detector.Detector`.
-
-    Raises:
-        ValueError: The detector has another backbone or neck.
-    """
-    head = ScoreMapHead(spec.head_features, spec.map_features)
-    features = jnp.zeros((1, 8, 8, spec.neck_features // 4 * len(spec.backbone.stages)))
-    params = {name: detector["params"].get(name, {}) for name in SHARED_PARTS}
-    params[HEAD] = jax.tree.map(np.asarray, head.init(key, [features])["params"])
-    image = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
-    wanted = jax.eval_shape(ScoreMapDetector(spec).init, key, image)["params"]
-    for name in params:
-        given, expected = (jax.tree.map(np.shape, tree[name]) for tree in (params, wanted))
-        if given != expected:
-            raise ValueError(
-                f"the detector's {name} has other parameters than the one by score maps; make the "
-                "specification by score_map_spec(that of the detector)"
-            )
-    return {"params": params}

@@ -1,6 +1,6 @@
 """A detector by score maps as a learner of pages."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import jax
@@ -12,16 +12,15 @@ from deepocr_jax.models.registry import (
     SCORE_MAP_KIND,
     make_model,
     spec_from_dict,
-    spec_to_dict,
 )
 from deepocr_jax.models.score_maps import (
     STRIDE,
     score_map_spec,
     to_score_maps,
-    variables_from_detector,
 )
 from deepocr_jax.postprocess.score_map_words import ScoreMapParams, find_words
 from deepocr_jax.preprocess import normalize
+from deepocr_jax.train.fresh_heads import with_fresh_head
 from deepocr_jax.train.page_task import PageLearner
 from deepocr_jax.train.parameters import Tree
 from deepocr_jax.train.score_maps import ScoreMapOptions, make_score_map_losses
@@ -37,16 +36,7 @@ def begin_score_maps(detector: ModelCheckpoint, seed: int = 0) -> ModelCheckpoin
         seed: Of the fresh head.
     """
     spec = score_map_spec(spec_from_dict(detector.kind, detector.spec))
-    variables = variables_from_detector(jax.random.key(seed), spec, detector.variables)
-    source = f"{detector.source}, with a fresh head of score maps"
-    return replace(
-        detector,
-        kind=KIND,
-        spec=spec_to_dict(spec),
-        variables=variables,
-        source=source,
-        sha256="",
-    )
+    return with_fresh_head(detector, KIND, spec, "score maps", seed)
 
 
 def score_map_learner(

@@ -4,12 +4,11 @@ Pages are made upright, looked at from any side, and shown at half their size or
 letters are as small as they are when a whole image is looked at.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from deepocr_jax.checkpoint import ModelCheckpoint
 from deepocr_jax.errors import ParameterValueError
@@ -17,19 +16,16 @@ from deepocr_jax.models.registry import (
     TEXT_AXES_KIND,
     make_model,
     spec_from_dict,
-    spec_to_dict,
 )
-from deepocr_jax.models.score_maps import SHARED_PARTS
 from deepocr_jax.models.score_maps import STRIDE as TARGET_STRIDE
 from deepocr_jax.models.text_axes import (
-    HEAD,
     STRIDE,
-    TextAxesHead,
     TextAxesSpec,
     text_axes_spec,
 )
 from deepocr_jax.preprocess import Preprocess, normalize
 from deepocr_jax.synth.pages.views import View, look
+from deepocr_jax.train.fresh_heads import with_fresh_head
 from deepocr_jax.train.page_task import PageLearner
 from deepocr_jax.train.pages import ASSETS, SYNTHETIC, MakePages, device_key, pages_of_batch
 from deepocr_jax.train.parameters import Tree, join_parameters
@@ -126,19 +122,7 @@ def begin_text_axes(detector: ModelCheckpoint, seed: int = 0) -> ModelCheckpoint
         seed: Of the fresh head.
     """
     spec = text_axes_spec(spec_from_dict(detector.kind, detector.spec))
-    levels = [jnp.zeros((1, 8, 8, spec.neck_features // 4 * len(spec.backbone.stages)))]
-    head = TextAxesHead(spec.head_features).init(jax.random.key(seed), levels)["params"]
-    params = {name: detector.variables["params"][name] for name in SHARED_PARTS}
-    params[HEAD] = jax.tree.map(np.asarray, head)
-    return replace(
-        detector,
-        kind=TEXT_AXES_KIND,
-        spec=spec_to_dict(spec),
-        variables={"params": params},
-        source=f"{detector.source}, with a fresh head of text axes",
-        sha256="",
-        meta_data={},
-    )
+    return with_fresh_head(detector, TEXT_AXES_KIND, spec, "text axes", seed)
 
 
 def text_axes_learner(model: ModelCheckpoint, options: TextAxesOptions) -> PageLearner:

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +11,6 @@ from deepocr_jax.models.score_maps import (
     SHARED_PARTS,
     score_map_spec,
     to_score_maps,
-    variables_from_detector,
 )
 from deepocr_jax.train.score_map_task import KIND, begin_score_maps
 from deepocr_jax.weights.pretrained import load_pretrained
@@ -67,12 +64,6 @@ def test_the_beginning_finds_nothing_and_reads_to_the_right(begun):
     np.testing.assert_allclose(maps[..., :2], PRIOR_SCORE, atol=0.02)
     np.testing.assert_allclose(np.linalg.norm(maps[..., 2:], axis=-1), 1, atol=1e-4)
     assert maps[..., 3].min() > 0.9
-
-
-def test_another_backbone_is_refused(tiny_detector):
-    spec = replace(score_map_spec(TINY), neck_kernel_size=5)
-    with pytest.raises(ValueError, match="RepLKFPN_0 has other parameters"):
-        variables_from_detector(jax.random.key(0), spec, tiny_detector.variables)
 
 
 def test_checkpoints_keep_all(begun, tmp_path):
