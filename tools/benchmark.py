@@ -40,7 +40,13 @@ from reading_benchmark import (
     sample_paths,
     word_images,
 )
-from training_steps import detection_case, measure_step, recognition_case, rendered_crops
+from training_steps import (
+    detection_case,
+    measure_pages,
+    measure_step,
+    recognition_case,
+    rendered_crops,
+)
 
 import deepocr_jax as ocr
 from deepocr_jax.infer.programs import enable_compilation_cache
@@ -146,6 +152,8 @@ def measure_training(args: argparse.Namespace, peaks: Report) -> Report:
             ),
         ]
         steps += [measure_step(x, args.seconds, peaks[precision]) for x in cases]
+        size = args.step_pages, args.side, args.seconds, args.characters
+        steps.append(measure_pages(steps[-1], *size))
     return {"training": steps}
 
 

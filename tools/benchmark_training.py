@@ -3,7 +3,7 @@
     python tools/benchmark_training.py --out=benchmarks/results/train_cpu.json
 
 Rendered crops, the pretrained recognizer, all parameters trained; pages made on the device, the
-detector by score maps. Nothing here needs TensorFlow
+detector by score maps, and which share of its step the pages take. Nothing here needs TensorFlow
 unless --pipeline=tf.data asks for it. `--seconds` bounds each measurement.
 """
 
@@ -20,6 +20,8 @@ from machine_peaks import machine_peaks
 from training_steps import (
     RECOGNIZER,
     detection_case,
+    measure_pages,
+    measure_rendering,
     measure_step,
     recognition_case,
     rendered_crops,
@@ -80,6 +82,8 @@ def main() -> None:
     device = jax.local_devices()[0]
     peaks = machine_peaks(device)
     results = [measure_step(case, seconds, peaks[case.precision]) for case in cases]
+    pages = measure_pages(results[-1], arguments.pages, arguments.side, seconds)
+    results += [pages, measure_rendering(width, seconds / 2)]
     for pipeline in arguments.pipeline or ["threads"]:
         results.append(measure_pipeline(source, size, pipeline, seconds / 2, width))
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout

@@ -1,5 +1,6 @@
 """Steps of training on batches that lie ready: how fast, and at what share of the limit."""
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,6 +71,50 @@ def detection_case(
     learner = score_map_learner(model, ScoreMapOptions(precision=precision))
     task = make_page_task(learner, source, EpochOptions(1, 0))
     return StepCase(name, task, pages * jax.local_device_count(), precision)
+
+
+def measure_pages(
+    step: dict[str, Any], pages: int, side: int, seconds: float, characters: int = 768
+) -> dict[str, Any]:
+    """Synthetic pages a second on one device, with nothing else done.
+
+    Args:
+        step: What `measure_step` reports of a step that makes such pages.
+        pages: Of a step, on each device.
+        side: Of a page, in pixels.
+        seconds: How long they are made.
+        characters: Most of a page.
+    """
+    source = synthetic_source(pages, side, side, characters_per_page=characters)
+    assets = jax.device_put(source.assets)
+    kind = jax.local_devices()[0].platform
+    make = jax.jit(source.make, compiler_options=compiler_options(kind))
+    keys = map(jax.random.key, itertools.count())
+
+    def once() -> None:
+        jax.block_until_ready(make(assets, next(keys), np.int32(0)))
+
+    once()
+    calls, elapsed = timed(once, seconds)
+    rate = calls * pages / elapsed
+    return {
+        "case": "synthetic pages alone, on the device",
+        "side_px": side,
+        "pages_per_s_a_device": round(rate, 1),
+        "share_of_the_step": round(step["images_per_s_a_device"] / rate, 3),
+    }
+
+
+def measure_rendering(width: int, seconds: float) -> dict[str, Any]:
+    """Rendered crops a second on one thread of the host, with nothing else done."""
+    rendered, numbers = RenderedSource(10**6, image_width=width), itertools.count()
+    rendered.crop(next(numbers))  # Looks for the fonts.
+    calls, elapsed = timed(lambda: rendered.crop(next(numbers)), seconds)
+    return {
+        "case": "rendered crops alone, on a thread of the host",
+        "canvas_px": width,
+        "crops_per_s": round(calls / elapsed, 1),
+    }
 
 
 def timed(function: Callable[[], Any], seconds: float) -> tuple[int, float]:
