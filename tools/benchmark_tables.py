@@ -63,7 +63,8 @@ def _training(report: dict[str, Any]) -> str:
     head = ("Step", "Precision", "images", "images a second a device", "of products")
     names = ("step", "precision", "images_a_step", "images_per_s_a_device")
     rows = [
-        (*(x[n] for n in names), percent(x["share_of_product_peak"])) for x in report["training"]
+        (*(x[n] for n in names), percent(x.get("share_of_product_peak")))
+        for x in report["training"]
     ]
     return table(head, rows)
 

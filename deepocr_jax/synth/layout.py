@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -22,6 +23,10 @@ FRAME = 8
 _REFERENCE_SIZE = 48
 _SIZE_STEP = 6
 _MIN_SIZE, _MAX_SIZE = 18, 96
+_DOTTED_SHARE = 0.05
+_DOTS_AN_EM = (12, 22)
+_DOT_RADIUS = 0.42  # of the distance between dots
+_LEAST_INK = 90  # of 255, in a dot's square
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class Layout:
         quad: [4, 2] corners (x, y) of the text's rectangle on the crop, in reading order, in
             pixels; outer edges, so the crop spans 0..width and 0..48.
         width: width of the crop in pixels.
+        dots: how many dots an em is high, as print heads and displays write; 0: plain.
     """
 
     text: str
@@ -53,6 +59,7 @@ class Layout:
     full_height: bool
     quad: np.ndarray
     width: int
+    dots: int = 0
 
 
 def load_font_files(paths: Sequence, characters: Sequence[str]) -> list[FontFile]:
@@ -104,7 +111,9 @@ def make_layout(random: np.random.Generator, face: FontFace, text: str, image_wi
     width = math.ceil(HEIGHT * size[0] / size[1])
     width = min(image_width, max(8, needed_width(text), width))
     quad = (corners - low) * (np.array([width, HEIGHT]) / size)
-    return Layout(text, face, spacing, full_height, quad, width)
+    dotted = random.random() < _DOTTED_SHARE
+    dots = int(random.integers(*_DOTS_AN_EM, endpoint=True)) if dotted else 0
+    return Layout(text, face, spacing, full_height, quad, width, dots)
 
 
 def _distorted(random: np.random.Generator, corners: np.ndarray, aspect: float) -> np.ndarray:
@@ -181,4 +190,24 @@ def draw_text(layout: Layout, size: int) -> tuple[np.ndarray, np.ndarray]:
     else:
         draw.text((left, base), layout.text, 255, font, anchor="ls")
     corners = np.array([[0, 0], [w, 0], [w, h], [0, h]]) + pad
-    return np.asarray(picture), corners
+    ink = np.asarray(picture)
+    return (in_dots(ink, size / layout.dots) if layout.dots else ink), corners
+
+
+def in_dots(ink: np.ndarray, pitch: float) -> np.ndarray:
+    """Ink [h, w] uint8 as round dots on a square grid, one wherever there is enough of it.
+
+    Args:
+        ink: 255 = ink.
+        pitch: From one dot to the next, in pixels.
+    """
+    cells = tuple(max(1, round(side / pitch)) for side in ink.shape)
+    there = cv2.resize(ink, cells[::-1], interpolation=cv2.INTER_AREA) > _LEAST_INK
+    row, col = (
+        (np.arange(side, dtype=np.float32) + 0.5) * (count / side)
+        for side, count in zip(ink.shape, cells, strict=True)
+    )
+    away = pitch * np.hypot((row % 1 - 0.5)[:, None], col % 1 - 0.5)
+    dots = np.clip(_DOT_RADIUS * pitch + 0.5 - away, 0, 1)
+    shown = there[np.ix_(row.astype(int), col.astype(int))]
+    return np.rint(255 * dots * shown).astype(np.uint8)

@@ -17,7 +17,7 @@ from deepocr_jax.synth.random_streams import Stream, random_stream
 from deepocr_jax.synth.vocabulary import PRINTABLE_ASCII, Vocabulary
 from deepocr_jax.types import ImageArray, IntArray
 
-_VERSION = 1  # to be raised by every change that makes other crops
+_VERSION = 2  # to be raised by every change that makes other crops
 
 
 class RenderedSource:

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
+import cv2
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deepocr_jax.synth.fonts import font_faces
-from deepocr_jax.synth.layout import HEIGHT, make_layout, needed_width
+from deepocr_jax.synth.layout import HEIGHT, draw_text, in_dots, make_layout, needed_width
 from deepocr_jax.synth.painting import warp_ink
 
 
@@ -34,3 +37,35 @@ def test_a_long_text_is_squeezed_to_the_width(font_paths):
     face = font_faces(font_paths[0])[0]
     layout = make_layout(np.random.default_rng(0), face, "WIDE WORDS " * 5, 160)
     assert layout.width == 160 and layout.quad[:, 0].max() < 180
+
+
+def test_dots_stand_where_there_is_ink():
+    ink = np.zeros((40, 80), np.uint8)
+    ink[10:30, 20:60] = 255
+    dots = in_dots(ink, 10)
+    assert dots.dtype == np.uint8 and dots.shape == ink.shape
+    assert not dots[ink == 0].any()
+    count, *_ = cv2.connectedComponents((dots > 128).astype(np.uint8))
+    assert count - 1 == 2 * 4
+    # Round ones in the middle of their squares, as wide as they should be.
+    square = dots[10:20, 20:30]
+    np.testing.assert_array_equal(square, square.T)
+    np.testing.assert_array_equal(square, square[::-1])
+    assert square[4, 4] == 255 and square[0, 0] == 0
+    assert 0.4 < square.mean() / 255 < np.pi / 4
+    assert not in_dots(ink // 4, 10).any(), "too little ink"
+
+
+def test_some_texts_are_written_in_dots(font_paths):
+    face = font_faces(font_paths[0])[0]
+    layouts = [make_layout(np.random.default_rng(k), face, "LOT 24", 2048) for k in range(400)]
+    dotted = [layout for layout in layouts if layout.dots]
+    assert 0.02 < len(dotted) / len(layouts) < 0.09
+    for layout in dotted[:5]:
+        (drawn, corners), (plain, same) = (
+            draw_text(x, 72) for x in (layout, replace(layout, dots=0))
+        )
+        np.testing.assert_array_equal(corners, same)
+        parts = [cv2.connectedComponents((x > 128).astype(np.uint8))[0] for x in (drawn, plain)]
+        assert parts[0] > 4 * parts[1]
+        assert 0.3 < drawn.sum() / plain.sum() < 1.1
