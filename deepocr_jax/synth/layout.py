@@ -26,7 +26,9 @@ _MIN_SIZE, _MAX_SIZE = 18, 96
 _DOTTED_SHARE = 0.05
 _DOTS_AN_EM = (12, 22)
 _DOT_RADIUS = 0.42  # of the distance between dots
+_LEAST_STROKE = 1.0  # the same
 _LEAST_INK = 90  # of 255, in a dot's square
+_LEAST_PITCH = 2.0  # pixels; closer dots cannot be told apart
 
 
 @dataclass(frozen=True)
@@ -191,18 +193,26 @@ def draw_text(layout: Layout, size: int) -> tuple[np.ndarray, np.ndarray]:
         draw.text((left, base), layout.text, 255, font, anchor="ls")
     corners = np.array([[0, 0], [w, 0], [w, h], [0, h]]) + pad
     ink = np.asarray(picture)
-    return (in_dots(ink, size / layout.dots) if layout.dots else ink), corners
+    is_dotted = layout.dots and size / layout.dots >= _LEAST_PITCH
+    return (in_dots(ink, size / layout.dots) if is_dotted else ink), corners
 
 
 def in_dots(ink: np.ndarray, pitch: float) -> np.ndarray:
     """Ink [h, w] uint8 as round dots on a square grid, one wherever there is enough of it.
 
+    Strokes much thinner than a dot are thickened before, or they would fall between the dots.
+
     Args:
         ink: 255 = ink.
         pitch: From one dot to the next, in pixels.
     """
+    depth = cv2.distanceTransform((ink > 127).astype(np.uint8), cv2.DIST_L2, 3)
+    # Inside a bar the mean distance to its edge is a quarter of its width.
+    stroke = 4 * float(depth[depth > 0].mean()) if depth.any() else 0.0
+    missing = max(0, math.ceil(_LEAST_STROKE * pitch - stroke))
+    thick = cv2.dilate(ink, np.ones((missing + 1, missing + 1), np.uint8))
     cells = tuple(max(1, round(side / pitch)) for side in ink.shape)
-    there = cv2.resize(ink, cells[::-1], interpolation=cv2.INTER_AREA) > _LEAST_INK
+    there = cv2.resize(thick, cells[::-1], interpolation=cv2.INTER_AREA) > _LEAST_INK
     row, col = (
         (np.arange(side, dtype=np.float32) + 0.5) * (count / side)
         for side, count in zip(ink.shape, cells, strict=True)

@@ -12,7 +12,7 @@ from deepocr_jax.models.registry import make_model, spec_to_dict
 from deepocr_jax.models.score_maps import SHARED_PARTS
 
 
-def with_fresh_head(
+def give_fresh_head(
     detector: ModelCheckpoint, kind: str, spec: Any, head: str, seed: int
 ) -> ModelCheckpoint:
     """A model of another kind, with a detector's backbone and neck.
@@ -20,7 +20,7 @@ def with_fresh_head(
     Args:
         detector: Of kind "ocr_detection".
         kind: Of the new model.
-        spec: The same, with the detector's backbone and neck.
+        spec: Of the new model; its backbone and neck are specified as the detector's.
         head: What the head finds, for `source`.
         seed: Of the head's random parameters.
     """

@@ -20,7 +20,7 @@ from deepocr_jax.models.score_maps import (
 )
 from deepocr_jax.postprocess.score_map_words import ScoreMapParams, find_words
 from deepocr_jax.preprocess import normalize
-from deepocr_jax.train.fresh_heads import with_fresh_head
+from deepocr_jax.train.fresh_heads import give_fresh_head
 from deepocr_jax.train.page_task import PageLearner
 from deepocr_jax.train.parameters import Tree
 from deepocr_jax.train.score_maps import ScoreMapOptions, make_score_map_losses
@@ -36,7 +36,7 @@ def begin_score_maps(detector: ModelCheckpoint, seed: int = 0) -> ModelCheckpoin
         seed: Of the fresh head.
     """
     spec = score_map_spec(spec_from_dict(detector.kind, detector.spec))
-    return with_fresh_head(detector, KIND, spec, "score maps", seed)
+    return give_fresh_head(detector, KIND, spec, "score maps", seed)
 
 
 def score_map_learner(

@@ -25,7 +25,7 @@ from deepocr_jax.models.text_axes import (
 )
 from deepocr_jax.preprocess import Preprocess, normalize
 from deepocr_jax.synth.pages.views import View, look
-from deepocr_jax.train.fresh_heads import with_fresh_head
+from deepocr_jax.train.fresh_heads import give_fresh_head
 from deepocr_jax.train.page_task import PageLearner
 from deepocr_jax.train.pages import ASSETS, SYNTHETIC, MakePages, device_key, pages_of_batch
 from deepocr_jax.train.parameters import Tree, join_parameters
@@ -122,7 +122,7 @@ def begin_text_axes(detector: ModelCheckpoint, seed: int = 0) -> ModelCheckpoint
         seed: Of the fresh head.
     """
     spec = text_axes_spec(spec_from_dict(detector.kind, detector.spec))
-    return with_fresh_head(detector, TEXT_AXES_KIND, spec, "text axes", seed)
+    return give_fresh_head(detector, TEXT_AXES_KIND, spec, "text axes", seed)
 
 
 def text_axes_learner(model: ModelCheckpoint, options: TextAxesOptions) -> PageLearner:

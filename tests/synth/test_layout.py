@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,6 +55,23 @@ def test_dots_stand_where_there_is_ink():
     assert square[4, 4] == 255 and square[0, 0] == 0
     assert 0.4 < square.mean() / 255 < np.pi / 4
     assert not in_dots(ink // 4, 10).any(), "too little ink"
+
+
+@pytest.mark.parametrize("place", [11, 14, 18, 20])
+def test_thin_strokes_are_whole_rows_of_dots(place):
+    ink = np.zeros((90, 90), np.uint8)
+    ink[:, place : place + 2] = 255
+    rows = in_dots(ink, 9).reshape(10, 9, 90).max(axis=(1, 2))
+    np.testing.assert_array_equal(rows, 255)
+
+
+def test_dots_too_close_to_be_told_apart_are_not_drawn(font_paths):
+    face = font_faces(font_paths[0])[0]
+    layout = make_layout(np.random.default_rng(0), face, "LOT 24", 2048)
+    dotted = replace(layout, dots=22)
+    for size, differs in ((18, False), (72, True)):
+        (plain, _), (drawn, _) = draw_text(replace(layout, dots=0), size), draw_text(dotted, size)
+        assert np.array_equal(plain, drawn) != differs
 
 
 def test_some_texts_are_written_in_dots(font_paths):

@@ -17,8 +17,8 @@ USES = ("document", "typewriter", "any", "handwriting")
 
 _HANDWRITING = ("Caveat", "IndieFlower", "Kalam")
 _DISPLAY = (
-    "AlfaSlab", "Anton", "BebasNeue", "Fredoka", "Lobster", "Pacifico", "PressStart", "segments",
-    "dots",
+    "AlfaSlab", "Anton", "BebasNeue", "BlackOpsOne", "Fredoka", "Lobster", "Pacifico", "PressStart",
+    "segments", "dots",
 )  # fmt: skip
 _MASTER_SIZE = 64  # pixels per em at which glyphs are drawn; the atlas makes them smaller
 

@@ -29,7 +29,8 @@ class _Grating(NamedTuple):
         filled: [2] share of a period that is painted.
         has_rows: Whether it has rows, or bars of its whole height.
         shift: By how many periods each row is moved, as bricks are.
-        slope: How the period changes along x, as in perspective; relative to its half side.
+        slope: How much closer bars stand at the right end than in the middle, as in perspective;
+            their number a pixel grows by this share, and falls as much to the left.
         kept: Share of the cells that are painted.
         evenness: 1: all cells are as strong, 0: at random.
         seed: Of the cells, an integer.
@@ -75,28 +76,29 @@ def add_gratings(key: jax.Array, is_scene: jax.Array, ground: jax.Array) -> jax.
 
 
 def _draw_grating(key: jax.Array, size: tuple[int, int]) -> _Grating:
-    u_key, v_key, seed, colours = jax.random.split(key, 4)
-    u, v = jax.random.uniform(u_key, (8,)), jax.random.uniform(v_key, (10,))
+    places, forms, dice, seed, colours = jax.random.split(key, 5)
+    u, v = jax.random.uniform(places, (9,)), jax.random.uniform(forms, (8,))
+    is_upright, is_turned, has_rows, has_shift, has_slope, has_gaps, is_gray = jax.random.uniform(
+        dice, (7,)
+    ) < jnp.array([_UPRIGHT_SHARE, 0.5, 0.6, 0.4, 0.5, 0.5, _GRAY_SHARE])
     low, high = _PERIOD_PX
-    period = low * (high / low) ** u[:2]
-    lean = _LEAN_RAD * 2 * (u[3] - 0.5) + jnp.where(u[4] < 0.5, 0.0, jnp.pi / 2)
-    extent = jnp.array([size[1], size[0]], jnp.float32)
+    lean = 2 * _LEAN_RAD * (u[4] - 0.5) + jnp.where(is_turned, jnp.pi / 2, 0.0)
     tone, tint, strength = jnp.split(jax.random.normal(colours, (5,)), (1, 4))
-    tint = jnp.where(v[9] < _GRAY_SHARE, 0.0, 0.5 * tint)
     return _Grating(
-        middle=v[:2] * extent,
-        half=0.6 * max(size) * jnp.exp(-2.5 * v[2:4]),
-        angle=jnp.where(u[2] < _UPRIGHT_SHARE, lean, jnp.pi * u[3]),
-        period=period,
-        phase=u[5:7],
-        filled=0.2 + 0.6 * v[4:6],
-        has_rows=u[7] < 0.6,
-        shift=jnp.where(v[6] < 0.4, v[0], 0.0),
-        slope=jnp.where(v[7] < 0.5, v[1] - 0.5, 0.0),
-        kept=jnp.where(v[8] < 0.5, 1.0, 0.3 + v[8]),
-        evenness=u[0],
+        middle=u[:2] * jnp.array([size[1], size[0]]),
+        half=0.6 * max(size) * jnp.exp(-2.5 * u[2:4]),
+        angle=jnp.where(is_upright, lean, jnp.pi * u[4]),
+        period=low * (high / low) ** u[5:7],
+        phase=u[7:9],
+        filled=0.2 + 0.6 * v[:2],
+        has_rows=has_rows,
+        shift=jnp.where(has_shift, v[2], 0.0),
+        slope=jnp.where(has_slope, v[3] - 0.5, 0.0),
+        kept=jnp.where(has_gaps, 0.3 + 0.5 * v[4], 1.0),
+        evenness=v[5],
         seed=jax.random.bits(seed),
-        colour=jnp.sign(tone) * (0.08 + 0.25 * jnp.abs(strength)) + 0.1 * tint,
+        colour=jnp.sign(tone) * (0.08 + 0.25 * jnp.abs(strength))
+        + jnp.where(is_gray, 0.0, 0.1 * tint),
     )
 
 
@@ -110,7 +112,7 @@ def _cover(grating: _Grating, size: tuple[int, int]) -> jax.Array:
     shown = jnp.clip(0.5 - outside, 0, 1)
     y = y / grating.period[1] + grating.phase[1]
     row = jnp.where(grating.has_rows, jnp.floor(y), 0.0)
-    # Periods along x: its integral, where they widen evenly from one end to the other.
+    # The number of bars from the middle on, where it is told how many there are a pixel.
     bent = x * (1 + 0.5 * grating.slope * x / grating.half[0])
     x = bent / grating.period[0] + grating.phase[0] + grating.shift * row
     col = jnp.floor(x)

@@ -83,3 +83,23 @@ def test_scenes_have_them_and_documents_do_not():
     assert 0.05 < (scenes[touched] != 0.5).any(axis=1).mean() < 0.8
     np.testing.assert_array_equal(scenes, add(keys, jnp.ones(200, bool), PLAIN))
     assert (np.asarray(add(keys, jnp.zeros(200, bool), PLAIN)) == 0.5).all()
+
+
+def test_gratings_are_of_all_kinds():
+    draw = jax.jit(jax.vmap(lambda key: gratings._draw_grating(key, SIZE)))
+    drawn = jax.tree.map(np.asarray, draw(jax.random.split(jax.random.key(2), 2000)))
+    low, high = gratings._PERIOD_PX
+    assert drawn.period.min() >= low and drawn.period.max() <= high
+    assert drawn.half.min() > 0 and drawn.filled.min() >= 0.2 and drawn.filled.max() <= 0.8
+    assert np.abs(drawn.slope).max() <= 0.5
+    assert abs((drawn.kept < 1).mean() - 0.5) < 0.05 and drawn.kept.min() < 0.35
+    quarters = np.abs(np.sin(2 * drawn.angle)) < np.sin(0.11)
+    assert abs(quarters.mean() - gratings._UPRIGHT_SHARE) < 0.08
+    assert np.abs(drawn.colour).min() >= 0 and drawn.colour.std() > 0.1
+    # What is drawn of one thing tells nothing of another.
+    numbers = np.column_stack([
+        drawn.middle, drawn.half, drawn.period, drawn.phase, drawn.filled, drawn.shift,
+        drawn.slope, drawn.kept, drawn.evenness, drawn.has_rows, drawn.colour[:, 0],
+    ])  # fmt: skip
+    correlation = np.corrcoef(numbers.T) - np.eye(numbers.shape[1])
+    assert np.abs(correlation).max() < 0.1

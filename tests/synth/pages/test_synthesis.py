@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from page_sizes import CHARACTERS, COUNT, HEIGHT, WIDTH
 
 from deepocr_jax.errors import ParameterValueError
-from deepocr_jax.synth.pages import Pages, synthesize_pages
+from deepocr_jax.synth.pages import Pages, synthesis, synthesize_pages
 from deepocr_jax.synth.pages.block_kinds import PAGE_KINDS
 from deepocr_jax.synth.pages.blocks import draw_blocks, draw_page_kind
 from deepocr_jax.synth.pages.typesetting import set_words
@@ -114,3 +116,20 @@ def test_bad_arguments_are_refused(atlas, name, value):
 
 def test_pages_is_a_tree(make):
     assert len(jax.tree.leaves(make(0))) == len(Pages._fields)
+
+
+def test_scenes_have_gratings(make, atlas, monkeypatch):
+    plain = jax.jit(
+        partial(
+            synthesize_pages,
+            count=COUNT,
+            height=HEIGHT,
+            width=WIDTH,
+            characters_per_page=CHARACTERS,
+        )
+    )
+    monkeypatch.setattr(synthesis, "add_gratings", lambda key, is_scene, ground: ground)
+    without, found = plain(atlas, jax.random.key(4)), make(4)
+    np.testing.assert_array_equal(without.quads, found.quads)
+    changed = (np.asarray(without.images) != found.images).any(axis=(1, 2, 3))
+    assert 0 < changed.sum() < COUNT
