@@ -46,6 +46,7 @@ from training_steps import (
     measure_step,
     recognition_case,
     rendered_crops,
+    with_share_of_pages,
 )
 
 import deepocr_jax as ocr
@@ -147,14 +148,11 @@ def measure_training(args: argparse.Namespace, peaks: Report) -> Report:
     for precision in ("float32", "bfloat16"):
         cases = [
             recognition_case("recognition", source, args.rows, args.line_width, 1, precision),
-            detection_case(
-                "detection by score maps", args.step_pages, args.side, precision, args.characters
-            ),
+            detection_case(args.step_pages, args.side, precision, args.characters),
         ]
         steps += [measure_step(x, args.seconds, peaks[precision]) for x in cases]
-        size = args.step_pages, args.side, args.seconds, args.characters
-        steps.append(measure_pages(steps[-1], *size))
-    return {"training": steps}
+    pages = measure_pages(args.step_pages, args.side, args.seconds, args.characters)
+    return {"training": [*with_share_of_pages(steps, pages), pages]}
 
 
 def told(folder: Path | None, otherwise: str) -> str:

@@ -60,10 +60,18 @@ def _streams(report: dict[str, Any]) -> str:
 
 
 def _training(report: dict[str, Any]) -> str:
-    head = ("Step", "Precision", "images", "images a second a device", "of products")
+    head = (
+        "Step",
+        "Precision",
+        "images",
+        "images a second a device",
+        "of products",
+        "of its pages",
+    )
     names = ("step", "precision", "images_a_step", "images_per_s_a_device")
+    shares = ("share_of_product_peak", "share_of_pages")
     rows = [
-        (*(x[n] for n in names), percent(x.get("share_of_product_peak")))
+        (*(x[n] for n in names), *(percent(x.get(share)) for share in shares))
         for x in report["training"]
     ]
     return table(head, rows)

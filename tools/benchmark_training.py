@@ -26,6 +26,7 @@ from training_steps import (
     recognition_case,
     rendered_crops,
     timed,
+    with_share_of_pages,
 )
 
 import deepocr_jax
@@ -77,13 +78,14 @@ def main() -> None:
         recognition_case("recognition", source, size, width),
         recognition_case("recognition, 4 parts of a quarter", source, size // 4, width, 4),
         recognition_case("recognition", source, size, width, precision="bfloat16"),
-        detection_case("detection by score maps", arguments.pages, arguments.side),
+        detection_case(arguments.pages, arguments.side),
     ]
     device = jax.local_devices()[0]
     peaks = machine_peaks(device)
     results = [measure_step(case, seconds, peaks[case.precision]) for case in cases]
-    pages = measure_pages(results[-1], arguments.pages, arguments.side, seconds)
-    results += [pages, measure_rendering(width, seconds / 2)]
+    pages = measure_pages(arguments.pages, arguments.side, seconds)
+    results = [*with_share_of_pages(results, pages), pages]
+    results.append(measure_rendering(width, seconds / 2))
     for pipeline in arguments.pipeline or ["threads"]:
         results.append(measure_pipeline(source, size, pipeline, seconds / 2, width))
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout

@@ -1,4 +1,4 @@
-"""Steps of training on batches that lie ready: how fast, and at what share of the limit."""
+"""Steps of training on batches that lie ready, and the making of samples alone: how fast."""
 
 import itertools
 import time
@@ -28,6 +28,7 @@ from deepocr_jax.train.synthetic_pages import synthetic_source
 from deepocr_jax.weights.pretrained import load_pretrained
 
 RECOGNIZER, DETECTOR = "ppocrv6_small_recognition", "ppocrv6_small_detection"
+DETECTION = "detection by score maps"
 
 
 @dataclass(frozen=True)
@@ -63,24 +64,21 @@ def recognition_case(
 
 
 def detection_case(
-    name: str, pages: int, side: int, precision: str = "float32", characters: int = 768
+    pages: int, side: int, precision: str = "float32", characters: int = 768
 ) -> StepCase:
     """The detector by score maps; each step makes its pages on the device, which is counted."""
     source = synthetic_source(pages, side, side, characters_per_page=characters)
     model = begin_score_maps(load_pretrained(DETECTOR))
     learner = score_map_learner(model, ScoreMapOptions(precision=precision))
     task = make_page_task(learner, source, EpochOptions(1, 0))
-    return StepCase(name, task, pages * jax.local_device_count(), precision)
+    return StepCase(DETECTION, task, pages * jax.local_device_count(), precision)
 
 
-def measure_pages(
-    step: dict[str, Any], pages: int, side: int, seconds: float, characters: int = 768
-) -> dict[str, Any]:
+def measure_pages(pages: int, side: int, seconds: float, characters: int = 768) -> dict[str, Any]:
     """Synthetic pages a second on one device, with nothing else done.
 
     Args:
-        step: What `measure_step` reports of a step that makes such pages.
-        pages: Of a step, on each device.
+        pages: Of a call.
         side: Of a page, in pixels.
         seconds: How long they are made.
         characters: Most of a page.
@@ -96,14 +94,28 @@ def measure_pages(
 
     once()
     calls, elapsed = timed(once, seconds)
-    rate = calls * pages / elapsed
     return {
         "step": "synthetic pages alone",
         "precision": "float32",
-        "images_a_step": pages * jax.local_device_count(),
-        "images_per_s_a_device": round(rate, 1),
-        "share_of_the_step": round(step["images_per_s_a_device"] / rate, 3),
+        "images_a_step": pages,
+        "images_per_s_a_device": round(calls * pages / elapsed, 1),
     }
+
+
+def with_share_of_pages(steps: list[dict[str, Any]], pages: dict[str, Any]) -> list[dict[str, Any]]:
+    """Reports of steps; those that make pages tell the share of their time that pages take.
+
+    Args:
+        steps: What `measure_step` reports.
+        pages: What `measure_pages` does, of such pages.
+    """
+    rate = pages["images_per_s_a_device"]
+    return [
+        step | {"share_of_pages": round(step["images_per_s_a_device"] / rate, 3)}
+        if step["step"] == DETECTION
+        else step
+        for step in steps
+    ]
 
 
 def measure_rendering(width: int, seconds: float) -> dict[str, Any]:

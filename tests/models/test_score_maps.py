@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -64,6 +66,13 @@ def test_the_beginning_finds_nothing_and_reads_to_the_right(begun):
     np.testing.assert_allclose(maps[..., :2], PRIOR_SCORE, atol=0.02)
     np.testing.assert_allclose(np.linalg.norm(maps[..., 2:], axis=-1), 1, atol=1e-4)
     assert maps[..., 3].min() > 0.9
+
+
+def test_the_beginning_is_described_anew(tiny_detector):
+    described = replace(tiny_detector, meta_data={"steps": "9"}, sha256="0")
+    begun = begin_score_maps(described)
+    assert begun.meta_data == {} and begun.sha256 == "" and begun.license == described.license
+    assert begun.source == f"{described.source}, with a fresh head of score maps"
 
 
 def test_checkpoints_keep_all(begun, tmp_path):

@@ -104,3 +104,28 @@ def test_what_cannot_be_set_is_told(tools, capsys, call, told):
     with pytest.raises(SystemExit):
         tools("benchmark").parse([*call, "--out=x.json"])
     assert told in capsys.readouterr().err
+
+
+def test_pages_alone_are_measured_and_their_share_of_the_step_that_makes_them(tools):
+    steps = tools("training_steps")
+    pages = steps.measure_pages(1, 64, 0.01, 32)
+    assert pages["images_per_s_a_device"] > 0 and pages["images_a_step"] == 1
+    pages["images_per_s_a_device"] = 20.0
+    common = {"precision": "float32", "images_a_step": 4, "share_of_product_peak": 0.25}
+    given = [
+        {"step": "recognition", "images_per_s_a_device": 30.0, **common},
+        {"step": steps.DETECTION, "images_per_s_a_device": 5.0, **common},
+    ]
+    found = steps.with_share_of_pages(given, pages)
+    assert found[0] == given[0] and found[1] == given[1] | {"share_of_pages": 0.25}
+    lines = tools("benchmark_tables").tables({"training": [*found, pages]}).splitlines()
+    assert lines[2:] == [
+        "| recognition | float32 | 4 | 30.0 | 25 % |  |",
+        "| detection by score maps | float32 | 4 | 5.0 | 25 % | 25 % |",
+        "| synthetic pages alone | float32 | 1 | 20.0 |  |  |",
+    ]
+
+
+def test_rendered_crops_alone_are_measured(tools):
+    found = tools("training_steps").measure_rendering(320, 0.01)
+    assert found["canvas_px"] == 320 and found["crops_per_s"] > 1
