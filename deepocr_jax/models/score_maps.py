@@ -22,7 +22,6 @@ STRIDE = 2
 """Image pixels a map pixel, along each axis."""
 # The parts that both kinds of detectors have.
 SHARED_PARTS = ("LCNet_0", "RepLKFPN_0")
-HEAD = "ScoreMapHead_0"
 # Characters and links fill a few hundredths of a page (Lin et al., arXiv 1708.02002, section 4.1).
 PRIOR_SCORE = 0.05
 

@@ -18,7 +18,6 @@ from deepocr_jax.models.lcnet import LCNet, LCNetSpec
 
 STRIDE = 4
 """Image pixels a map pixel, along each axis."""
-HEAD = "TextAxesHead_0"
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,6 @@ def test_a_look_at_the_sample_tells_its_axis(sample, program_cache, degrees):
     turned = cv2.warpAffine(sample, matrix, (1200, 1200), borderValue=(255, 255, 255))
     plain = np.full((600, 900, 3), 200, np.uint8)
     look, nothing = look_at([turned, plain], net, DetectionSettings(512, 512))
-    assert abs(np.sin(look.axis - np.deg2rad(degrees))) < np.sin(np.deg2rad(5))
+    assert abs(np.sin(look.axis - np.deg2rad(degrees))) < np.sin(np.deg2rad(3))
     assert look.oblique is None
     assert nothing.axis is None

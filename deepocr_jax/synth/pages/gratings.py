@@ -14,7 +14,7 @@ _USED_SHARE = 0.6
 _UPRIGHT_SHARE = 0.7  # of those that stand about upright in their scene
 _LEAN_RAD = 0.05
 _PERIOD_PX = (4.0, 48.0)
-_GRAY_SHARE = 0.6  # of those without a colour
+_GRAY_SHARE = 0.6
 
 
 class _Grating(NamedTuple):
@@ -77,7 +77,7 @@ def add_gratings(key: jax.Array, is_scene: jax.Array, ground: jax.Array) -> jax.
 
 def _draw_grating(key: jax.Array, size: tuple[int, int]) -> _Grating:
     places, forms, dice, seed, colours = jax.random.split(key, 5)
-    u, v = jax.random.uniform(places, (9,)), jax.random.uniform(forms, (8,))
+    u, v = jax.random.uniform(places, (9,)), jax.random.uniform(forms, (6,))
     is_upright, is_turned, has_rows, has_shift, has_slope, has_gaps, is_gray = jax.random.uniform(
         dice, (7,)
     ) < jnp.array([_UPRIGHT_SHARE, 0.5, 0.6, 0.4, 0.5, 0.5, _GRAY_SHARE])

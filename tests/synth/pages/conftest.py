@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from functools import partial
-
 import jax
 import numpy as np
 import pytest
-from page_sizes import CHARACTERS, COUNT, HEIGHT, WIDTH
+from page_sizes import page_program
 
-from deepocr_jax.synth.pages import Pages, make_atlas, synthesize_pages
+from deepocr_jax.synth.pages import Pages, make_atlas
 
 
 @pytest.fixture(scope="session")
@@ -18,13 +16,5 @@ def atlas(font_paths):
 @pytest.fixture(scope="session")
 def make(atlas):
     """Seed -> pages, of one compiled program; the arrays are NumPy's."""
-    program = jax.jit(
-        partial(
-            synthesize_pages,
-            count=COUNT,
-            height=HEIGHT,
-            width=WIDTH,
-            characters_per_page=CHARACTERS,
-        )
-    )
+    program = page_program()
     return lambda seed: Pages(*map(np.asarray, program(atlas, jax.random.key(seed))))

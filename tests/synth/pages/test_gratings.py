@@ -95,7 +95,9 @@ def test_gratings_are_of_all_kinds():
     assert abs((drawn.kept < 1).mean() - 0.5) < 0.05 and drawn.kept.min() < 0.35
     quarters = np.abs(np.sin(2 * drawn.angle)) < np.sin(0.11)
     assert abs(quarters.mean() - gratings._UPRIGHT_SHARE) < 0.08
-    assert np.abs(drawn.colour).min() >= 0 and drawn.colour.std() > 0.1
+    is_gray = np.ptp(drawn.colour, axis=1) == 0
+    assert abs(is_gray.mean() - gratings._GRAY_SHARE) < 0.05
+    assert np.abs(drawn.colour[is_gray]).min() >= 0.079 and drawn.colour.std() > 0.1
     # What is drawn of one thing tells nothing of another.
     numbers = np.column_stack([
         drawn.middle, drawn.half, drawn.period, drawn.phase, drawn.filled, drawn.shift,

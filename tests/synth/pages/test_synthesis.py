@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from page_sizes import CHARACTERS, COUNT, HEIGHT, WIDTH
+from page_sizes import CHARACTERS, COUNT, HEIGHT, WIDTH, page_program
 
 from deepocr_jax.errors import ParameterValueError
 from deepocr_jax.synth.pages import Pages, synthesis, synthesize_pages
@@ -119,17 +117,8 @@ def test_pages_is_a_tree(make):
 
 
 def test_scenes_have_gratings(make, atlas, monkeypatch):
-    plain = jax.jit(
-        partial(
-            synthesize_pages,
-            count=COUNT,
-            height=HEIGHT,
-            width=WIDTH,
-            characters_per_page=CHARACTERS,
-        )
-    )
     monkeypatch.setattr(synthesis, "add_gratings", lambda key, is_scene, ground: ground)
-    without, found = plain(atlas, jax.random.key(4)), make(4)
+    without, found = page_program()(atlas, jax.random.key(4)), make(4)
     np.testing.assert_array_equal(without.quads, found.quads)
     changed = (np.asarray(without.images) != found.images).any(axis=(1, 2, 3))
     assert 0 < changed.sum() < COUNT
