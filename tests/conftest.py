@@ -1,15 +1,53 @@
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib.util
 import os
+import shutil
+import tempfile
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import deepocr_jax
+
+def share_caches():
+    """Weights and programs are made once a run: workers and other processes inherit the places.
+
+    Called before JAX is imported, which reads its own from the environment. DEEPOCR_CACHE keeps
+    them from run to run.
+    """
+    if "DEEPOCR_CACHE" not in os.environ:
+        folder = os.environ["DEEPOCR_CACHE"] = tempfile.mkdtemp(prefix="deepocr-tests-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    programs = os.path.join(os.environ["DEEPOCR_CACHE"], "xla")
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", programs)
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+
+share_caches()
+
+import jax  # noqa: E402
+
+import deepocr_jax  # noqa: E402
+from deepocr_jax.infer import programs  # noqa: E402
+
+
+def compile_quickly():
+    """What trains tiny networks for a moment is compiled in half the time, inference as ever.
+
+    Compiling was half of what the suite took.
+    """
+    users = programs.wanted_options
+    full = {"xla_backend_optimization_level": 3, "xla_llvm_disable_expensive_passes": False}
+    jax.config.update("jax_disable_most_optimizations", True)
+    programs.wanted_options = lambda platform: users(platform) | (full if platform == "cpu" else {})
+
+
+compile_quickly()
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = Path(deepocr_jax.__file__).parent / "assets" / "sample.png"
@@ -28,27 +66,12 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def cache_folder(tmp_path_factory):
-    """Weights and programs go where DEEPOCR_CACHE says, or into a folder of this run."""
-    chosen = os.environ.get("DEEPOCR_CACHE")
-    if chosen:
-        yield Path(chosen)
-        return
-    folder = tmp_path_factory.mktemp("cache")
-    os.environ["DEEPOCR_CACHE"] = str(folder)
-    yield folder
-    del os.environ["DEEPOCR_CACHE"]
-
-
 @pytest.fixture(scope="module", autouse=True)
 def few_mappings():
     """Gives compiled programs back before the process has all the memory mappings it may have."""
     yield
     maps = Path("/proc/self/maps")
-    if maps.exists() and maps.read_bytes().count(b"\n") > 20_000:
-        import jax
-
+    if maps.exists() and maps.read_bytes().count(b"\n") > 45_000:
         from deepocr_jax.infer.compiled import forget_programs
 
         forget_programs()
@@ -57,16 +80,7 @@ def few_mappings():
 
 
 @pytest.fixture(scope="session")
-def program_cache(cache_folder):
-    from deepocr_jax.infer.compiled import keep_programs
-    from deepocr_jax.infer.programs import enable_compilation_cache
-
-    enable_compilation_cache(cache_folder / "xla")
-    keep_programs(cache_folder / "programs")
-
-
-@pytest.fixture(scope="session")
-def shared_handle(cache_folder):
+def shared_handle():
     return deepocr_jax.create_deep_ocr(**SMALL)
 
 
@@ -101,8 +115,6 @@ def sample_result(shared_handle, sample):
 
 
 def random_model(kind, spec, shape, alphabet=()):
-    import jax
-
     from deepocr_jax.checkpoint import ModelCheckpoint
     from deepocr_jax.models.registry import make_model, spec_to_dict
 
@@ -122,14 +134,14 @@ def random_model(kind, spec, shape, alphabet=()):
 
 
 @pytest.fixture(scope="session")
-def tiny_detector(program_cache):
+def tiny_detector():
     from deepocr_jax.models.registry import detector_spec
 
     return random_model("ocr_detection", detector_spec(8, (1, 1, 1, 1), 16), (1, 64, 64, 3))
 
 
 @pytest.fixture(scope="session")
-def tiny_word_detector(program_cache):
+def tiny_word_detector():
     from deepocr_jax.models.registry import SCORE_MAP_KIND, detector_spec
     from deepocr_jax.models.score_maps import score_map_spec
 
@@ -138,7 +150,7 @@ def tiny_word_detector(program_cache):
 
 
 @pytest.fixture(scope="session")
-def shallow_detector(program_cache):
+def shallow_detector():
     """As few layers as there can be, since compiling their gradients takes the longest."""
     from dataclasses import replace
 
@@ -151,8 +163,6 @@ def shallow_detector(program_cache):
 def calmed(detector):
     """A detector with activations near 1, unsure of everything, so that it can learn at once."""
     from dataclasses import replace
-
-    import jax
 
     params = jax.tree.map(np.array, detector.variables["params"])
     for level, factor in enumerate((0.01, 0.02, 0.2, 0.3)):
@@ -168,7 +178,7 @@ def calm_detector(shallow_detector):
 
 
 @pytest.fixture(scope="session")
-def tiny_recognizer(program_cache):
+def tiny_recognizer():
     """Of every kind of layer one or two, since compiling its gradients takes the longest."""
     from deepocr_jax.models.lcnet import BlockSpec, LCNetSpec
     from deepocr_jax.models.recognizer import RecognizerSpec
@@ -193,7 +203,7 @@ def tiny_handle(tiny_state):
 
 
 @pytest.fixture
-def compilations(program_cache):
+def compilations():
     """Counts programs that were traced, compiled, or read from the compilation cache."""
     import jax.monitoring as monitoring
 

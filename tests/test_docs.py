@@ -68,7 +68,7 @@ def test_every_operator_is_on_the_site():
 
 @pytest.mark.pretrained
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
-def test_python_examples_run(page, desk, program_cache):
+def test_python_examples_run(page, desk):
     names = {"paths": ["scan.png", "page1.png"]}
     examples = [b for b in blocks(page, "python") if "RUN/best" not in b]
     assert examples
@@ -78,7 +78,7 @@ def test_python_examples_run(page, desk, program_cache):
 
 @pytest.mark.pretrained
 @pytest.mark.parametrize("command", commands())
-def test_commands_run(command, desk, program_cache, capsys):
+def test_commands_run(command, desk, capsys):
     words = shlex.split(command)
     redirected = words.index(">") if ">" in words else len(words)
     assert main(words[1:redirected]) == 0

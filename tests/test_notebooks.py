@@ -13,6 +13,7 @@ ABSENT = [n for n in ("nbclient", "nbformat", "ipykernel") if importlib.util.fin
 
 pytestmark = [
     pytest.mark.pretrained,
+    pytest.mark.slow,
     pytest.mark.skipif(bool(ABSENT), reason=f'not installed: {ABSENT}; run: pip install ".[dev]"'),
     # nbclient and the kernel's client warn of their own and of each other's changes to come.
     pytest.mark.filterwarnings("ignore"),
@@ -20,7 +21,7 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_runs(path, tmp_path, program_cache):
+def test_notebook_runs(path, tmp_path):
     import nbformat
     from nbclient import NotebookClient
 

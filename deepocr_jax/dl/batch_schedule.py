@@ -1,5 +1,6 @@
 """Which batches make up the steps of a training, and the stream of them."""
 
+import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ import jax
 
 from deepocr_jax.data.plans import BUCKETS, BatchPlan, StepPlan
 from deepocr_jax.data.streams import make_batch, stream_batches
-from deepocr_jax.errors import ParameterValueError
+from deepocr_jax.errors import MissingPackageError, ParameterValueError
 from deepocr_jax.train.recognition import DATASET, REHEARSAL
 from deepocr_jax.types import Batch, CropSource
 
@@ -40,6 +41,11 @@ class BatchOptions:
     def __post_init__(self) -> None:
         if self.pipeline not in PIPELINES:
             raise ParameterValueError(f"pipeline: expected {PIPELINES}, got {self.pipeline!r}")
+        if self.pipeline == "tf.data" and importlib.util.find_spec("tensorflow") is None:
+            raise MissingPackageError(
+                'pipeline: "tf.data" needs TensorFlow, "threads" gives the same batches without; '
+                'run: pip install "deepocr_jax[tensorflow]"'
+            )
         for name in ("batch_size", "batch_size_multiplier", "image_width", "workers"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:

@@ -12,7 +12,6 @@ from deepocr_jax.augment.images import LUMINANCE, augment
 from deepocr_jax.augment.options import LIMITS, AugmentOptions, is_active, parse_augmentation
 from deepocr_jax.errors import ParameterValueError, UnknownParameterError
 
-pytestmark = pytest.mark.usefixtures("program_cache")
 HEIGHT, WIDTH, COUNT = 16, 48, 64
 STRONG = {
     "brightness_variation": 0.3,

@@ -9,7 +9,6 @@ import pytest
 
 from deepocr_jax.augment.compression import BLOCK, COARSEST, COSINES, TABLE, compress
 
-pytestmark = pytest.mark.usefixtures("program_cache")
 HEIGHT, WIDTH = 16, 24
 many = jax.jit(jax.vmap(compress, (0, None, None)), static_argnums=2)
 

@@ -10,7 +10,6 @@ import pytest
 from deepocr_jax.augment.options import AugmentOptions
 from deepocr_jax.augment.warp import source_corners, warp
 
-pytestmark = pytest.mark.usefixtures("program_cache")
 HEIGHT, WIDTH, CANVAS, COUNT = 12, 20, 24, 200
 warped = jax.jit(warp)
 

@@ -25,22 +25,22 @@ def words(file):
 
 
 def test_a_killed_server_loses_nothing_that_was_taken(file):
-    server = Server(file, "--port", "0")
-    server.change(1, "one")
-    server.change(2, "two")
-    server.stop(signal.SIGKILL)
+    with Server(file, "--port", "0") as server:
+        server.change(1, "one")
+        server.change(2, "two")
+        server.stop(signal.SIGKILL)
     assert words(file) == ["w1", "w2"] and journal_path(file).exists()
-    server = Server(file, "--port", "0")
-    assert server.ask("GET", "images/2")["words"][0]["text"] == "two"
-    assert words(file) == ["one", "two"]
-    assert server.stop(signal.SIGTERM)[0] == 0
+    with Server(file, "--port", "0") as server:
+        assert server.ask("GET", "images/2")["words"][0]["text"] == "two"
+        assert words(file) == ["one", "two"]
+        assert server.stop(signal.SIGTERM)[0] == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stopped_server_writes_the_file(file, number):
-    server = Server(file.parent)
-    server.change(1, "one")
-    status, errors = server.stop(number)
+    with Server(file.parent) as server:
+        server.change(1, "one")
+        status, errors = server.stop(number)
     assert status == 0 and errors == "deepocr: writing the dataset\n"
     assert words(file) == ["one", "w2"] and not journal_path(file).exists()
 
@@ -49,16 +49,15 @@ def test_the_usual_port_may_be_taken_but_not_one_asked_for(file, tmp_path, capsy
     other = tmp_path / "other"
     other.mkdir()
     (other / "dl_dataset.json").write_text(file.read_text())
-    server = Server(file)
-    second = Server(other)
-    port = server.address.split(":")[2].split("/")[0]
     third = tmp_path / "third.json"
     third.write_text(file.read_text())
-    assert program.main(["label", str(third), "--no-browser", "--port", port]) == 2
-    assert f"cannot use {port}" in capsys.readouterr().err
-    assert program.main(["label", str(file), "--no-browser"]) == 2
-    assert "Another process" in capsys.readouterr().err
-    assert server.stop(signal.SIGTERM)[0] == second.stop(signal.SIGTERM)[0] == 0
+    with Server(file) as server, Server(other) as second:
+        port = server.address.split(":")[2].split("/")[0]
+        assert program.main(["label", str(third), "--no-browser", "--port", port]) == 2
+        assert f"cannot use {port}" in capsys.readouterr().err
+        assert program.main(["label", str(file), "--no-browser"]) == 2
+        assert "Another process" in capsys.readouterr().err
+        assert server.stop(signal.SIGTERM)[0] == second.stop(signal.SIGTERM)[0] == 0
 
 
 def test_wrong_calls(tmp_path, capsys):

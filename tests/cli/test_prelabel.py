@@ -254,7 +254,7 @@ def test_wrong_calls(folder, reader, capsys, monkeypatch, argv, expected):
 
 
 @pytest.mark.pretrained
-def test_the_sample(tmp_path, cache_folder, sample_words):
+def test_the_sample(tmp_path, sample_words):
     shutil.copy(SAMPLE, tmp_path / "sample.png")
     assert program.main(["prelabel", str(tmp_path)]) == 0
     dataset = read_dl_dataset_ocr_recognition(tmp_path / "dl_dataset.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import replace
 
 import jax
@@ -11,7 +12,7 @@ import pytest
 from deepocr_jax.data.plans import FILLING
 from deepocr_jax.data.sources import ArraySource
 from deepocr_jax.dl.batch_schedule import BatchOptions, make_encoder, make_schedule
-from deepocr_jax.errors import DatasetError, ParameterValueError
+from deepocr_jax.errors import DatasetError, MissingPackageError, ParameterValueError
 
 ENCODE = make_encoder(tuple("0123456789"))
 OPTIONS = BatchOptions(batch_size=8, rehearsal_share=0.25, image_width=640)
@@ -144,6 +145,12 @@ def test_tf_data_gives_what_the_threads_give(dataset, rehearsal):
     threads = schedule.stream(1, 4, replace(options, pipeline="threads"))
     for ours, theirs in zip(schedule.stream(1, 4, options), threads, strict=True):
         assert_equal(ours, theirs)
+
+
+def test_tf_data_without_tensorflow_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingPackageError, match=r"deepocr_jax\[tensorflow\]"):
+        replace(OPTIONS, pipeline="tf.data")
 
 
 def test_the_seed_decides_on_the_order(dataset, rehearsal):

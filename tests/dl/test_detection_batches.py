@@ -6,6 +6,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 import deepocr_jax
 from deepocr_jax.checkpoint import flat_items
 from deepocr_jax.dl.model import DLModel
@@ -20,6 +22,7 @@ def names(checkpoint):
     return {path for path, _ in flat_items(checkpoint.variables)}
 
 
+@pytest.mark.slow
 def test_a_batch_is_learnt_from_call_to_call(tmp_path, calm_detector):
     pages = write_pages(tmp_path / "images", 2, 64)
     model = DLModel(calm_detector, replace(DETECTION_TRAINING, learning_rate=1e-3))

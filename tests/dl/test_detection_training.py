@@ -40,7 +40,9 @@ def pages(tmp_path_factory):
     return dataset
 
 
-@pytest.fixture(scope="module", params=["regions", "score maps"])
+@pytest.fixture(
+    scope="module", params=[pytest.param("regions", marks=pytest.mark.slow), "score maps"]
+)
 def detector(request, calm_detector):
     return calm_detector if request.param == "regions" else begin_score_maps(calm_detector)
 

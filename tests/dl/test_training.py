@@ -93,6 +93,7 @@ def test_a_finished_run_resumed_gives_its_result(dataset, tiny_recognizer, model
     assert parameters(again) == parameters(model)
 
 
+@pytest.mark.slow
 def test_rehearsal_by_a_dataset_and_distillation(dataset, model, rendered):
     param = create_dl_train_param(1, rehearsal_share=0.25, **QUIET)
     outcome = train_dl_model(dataset, model, param, rehearsal=rendered)
@@ -100,6 +101,7 @@ def test_rehearsal_by_a_dataset_and_distillation(dataset, model, rendered):
     assert outcome.train_infos[0]["mean_loss"] > 0
 
 
+@pytest.mark.slow
 def test_a_new_character_can_be_learned(dataset, model):
     with pytest.warns(UserWarning, match="€"):
         deepocr_jax.set_dl_model_param(model, "alphabet", [*TINY_ALPHABET, "€"])

@@ -74,7 +74,7 @@ def pdftotext(tmp_path, data, *options):
     file = tmp_path / "file.pdf"
     file.write_bytes(data)
     command = ["pdftotext", "-enc", "UTF-8", *options, str(file), "-"]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
 
 
 @pytest.mark.parametrize("kind", ["upright", "columns", "rotated"])

@@ -81,7 +81,7 @@ def test_hocr_is_valid(kind, tmp_path):
         [sys.executable, "-W", "ignore", "-c", code, str(file)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     assert "Document is valid" in run.stdout, run.stdout + run.stderr
     assert "ERROR" not in run.stdout

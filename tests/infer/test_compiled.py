@@ -129,7 +129,7 @@ def test_environment_switches_the_cache_off(make, monkeypatch, tmp_path):
     assert not (tmp_path / "unused").exists()
 
 
-def test_where_jax_keeps_programs_none_is_written(make, traced, folder, program_cache):
+def test_where_jax_keeps_programs_none_is_written(make, traced, folder):
     switch_cache_of_jax(True)
     x = np.ones(3, np.float32)
     for times in (1, 2):

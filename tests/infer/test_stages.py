@@ -34,7 +34,7 @@ def test_few_items_are_taken_ahead(pool):
 
 
 def test_several_are_computed_at_once(pool):
-    together = threading.Barrier(3, timeout=20)
+    together = threading.Barrier(3, timeout=120)
     assert list(work_ahead(lambda x: together.wait() >= 0, range(3), pool, 2)) == [True] * 3
 
 

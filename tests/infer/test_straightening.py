@@ -195,7 +195,9 @@ def test_an_image_that_lies_upright_once_straightened_is_not_searched_again(degr
     assert len(seen.canvases) == 2
 
 
-@pytest.mark.parametrize("degrees", [60, 105, -70])
+@pytest.mark.parametrize(
+    "degrees", [60, *(pytest.param(d, marks=pytest.mark.slow) for d in (105, -70))]
+)
 def test_the_sample_reads_as_upright(handle, sample, sample_words, degrees):
     image, _ = turned_by(sample, degrees)
     read = apply_deep_ocr(image, handle)["words"]

@@ -63,6 +63,7 @@ def fresh_handle(handle, compilations, monkeypatch):
     return DeepOCR(rebuilt(handle.state, ("detector", "recognizer", "orientation")))
 
 
+@pytest.mark.slow
 def test_nothing_compiles_after_the_warm_up(fresh_handle, sample, compilations):
     handle = fresh_handle
     small = next(images_of_mixed_sizes(sample, 1))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from worker_processes import finish_workers, start_worker
 
+pytestmark = pytest.mark.slow
 STEPS = 10
 CROPS = 7  # Not a multiple of the processes.
 
@@ -20,7 +21,7 @@ def free_port():
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory, cache_folder):
+def outcomes(tmp_path_factory):
     """Losses and variables of every arrangement.
 
     Every third batch has five filling rows of eight, so two of four devices have no real one.
@@ -39,8 +40,7 @@ def outcomes(tmp_path_factory, cache_folder):
         outs = [str(folder / f"{name} {rank}.npz") for rank in range(len(arrangement))]
         pairs = zip(arrangement, outs, strict=True)
         workers = [
-            start_worker(cache_folder, steps=STEPS, filling=5, crops=CROPS, out=out, **job)
-            for job, out in pairs
+            start_worker(steps=STEPS, filling=5, crops=CROPS, out=out, **job) for job, out in pairs
         ]
         finish_workers(workers)
         found[name] = []

@@ -66,6 +66,7 @@ def test_the_whole_way(recipe, tmp_path):
     assert again.after == report.after
 
 
+@pytest.mark.slow
 def test_only_what_is_checked_is_learned(recipe, dataset_file, tmp_path):
     dataset = json.loads(dataset_file.read_text())
     dataset["image_dir"] = str(dataset_file.parent / "images")
@@ -93,6 +94,7 @@ def test_words_of_one_image_leave_nothing_to_test_by(recipe, dataset_file, tmp_p
         finetune(FinetuneConfig(**{**recipe, "dataset": str(file)}), tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_faults_stop_it_or_are_left_out(recipe, dataset_file, tmp_path, capsys):
     dataset = json.loads(dataset_file.read_text())
     dataset["image_dir"] = str(dataset_file.parent / "images")

@@ -37,6 +37,7 @@ print(json.dumps(told))
 
 
 @pytest.mark.pretrained
+@pytest.mark.slow
 def test_two_devices_read_what_one_reads(shared_handle):
     assert shared_handle.state.recognition is not None  # So the cache is filled.
     call = [sys.executable, "-c", SCRIPT]

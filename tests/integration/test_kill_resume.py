@@ -11,14 +11,14 @@ from worker_processes import finish_workers, start_worker
 
 from deepocr_jax.checkpoint import flat_items, read_checkpoint
 
+pytestmark = pytest.mark.slow
 STEPS, EPOCHS, KILLS = 8, 3, 3
 PAUSE_S = 0.03
 
 
-def start(cache_folder, folder):
+def start(folder):
     """Adam with a moving average, augmentation, batch statistics; states every few steps."""
     return start_worker(
-        cache_folder,
         out=str(folder / "result.npz"),
         workdir=str(folder / "run"),
         steps=STEPS,
@@ -49,23 +49,23 @@ def read_arrays(path):
 
 
 @pytest.fixture(scope="module")
-def straight(tmp_path_factory, cache_folder):
+def straight(tmp_path_factory):
     folder = tmp_path_factory.mktemp("straight")
-    finish_workers([start(cache_folder, folder)])
+    finish_workers([start(folder)])
     return folder
 
 
-def test_killed_at_random_moments_and_run_again(tmp_path, straight, cache_folder):
+def test_killed_at_random_moments_and_run_again(tmp_path, straight):
     rng = np.random.default_rng()
     begun = []
     for _ in range(KILLS):
         # Anywhere: in a step, between two, while a state or a model is written.
         steps, delay_s = int(rng.integers(1, STEPS)), float(rng.uniform(0, 4 * PAUSE_S))
-        done = kill_after(start(cache_folder, tmp_path), steps, delay_s)
+        done = kill_after(start(tmp_path), steps, delay_s)
         assert done == list(range(done[0], done[0] + steps))
         begun.append(done[0])
         assert not (tmp_path / "result.npz").exists()
-    (output,) = finish_workers([start(cache_folder, tmp_path)])
+    (output,) = finish_workers([start(tmp_path)])
     steps = [int(line) for line in output.splitlines() if line.strip().isdigit()]
     assert steps[-1] == STEPS * EPOCHS - 1 and begun == sorted(begun) and begun[-1] <= steps[0]
     assert "damaged" not in output

@@ -44,6 +44,7 @@ def lines(path):
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
+@pytest.mark.slow
 def test_killed_run_goes_on(folder, shared_handle):
     output = folder / "words.jsonl"
     process = start(folder, output.name)

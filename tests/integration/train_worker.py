@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import sys
 import time
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from deepocr_jax.augment.options import AugmentOptions
 from deepocr_jax.checkpoint import ModelCheckpoint, flat_items, write_checkpoint
 from deepocr_jax.dl.reading_accuracy import evaluate_recognition
 from deepocr_jax.dl.recognition_task import with_variables
-from deepocr_jax.infer.programs import enable_compilation_cache
 from deepocr_jax.models.lcnet import BlockSpec, LCNetSpec
 from deepocr_jax.models.recognizer import RecognizerSpec
 from deepocr_jax.models.registry import spec_to_dict
@@ -200,7 +198,6 @@ def main(job: Job) -> None:
     if job.processes > 1:
         address = f"127.0.0.1:{job.port}"
         jax.distributed.initialize(address, job.processes, job.rank)
-    enable_compilation_cache(Path(os.environ["DEEPOCR_CACHE"]) / "xla")
     assert jax.device_count() == job.devices * job.processes
     outcome, losses = run(job)
     assert outcome.finished

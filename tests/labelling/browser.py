@@ -99,9 +99,12 @@ class Browser:
 
     def close(self):
         self.process.terminate()
-        self.process.wait(20)
-        self.out.close()
-        self.into.close()
+        try:
+            self.process.wait(120)
+        finally:
+            self.process.kill()
+            self.out.close()
+            self.into.close()
 
 
 class Tab:
@@ -134,7 +137,7 @@ class Tab:
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
 
-    def until(self, expression, seconds=30):
+    def until(self, expression, seconds=120):
         """Waits until an expression is true; an error in it counts as false."""
         wrapped = f"(() => {{ try {{ return Boolean({expression}) }} catch {{ return false }} }})()"
         end = time.monotonic() + seconds

@@ -31,7 +31,7 @@ def ask(server, method, path, body=None, token=None, **headers):
     host = f"127.0.0.1:{server.server_port}"
     sent = {"Host": host, "Origin": f"http://{host}", "Content-Type": "application/json"}
     sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=120)
     data = json.dumps(body).encode() if not isinstance(body, bytes | None) else body
     try:
         connection.putrequest(method, f"/{server.token if token is None else token}/{path}", True)
@@ -192,7 +192,7 @@ def test_nothing_else_is_served(server, file, path):
 def test_the_address_ends_with_a_slash(server):
     status, answer = ask_json(server, "GET", "", token=f"{server.token}"[:-1])
     assert status == 403
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=120)
     connection.request("GET", f"/{server.token}")
     assert connection.getresponse().status == 404
     connection.close()

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from deepocr_jax.losses.ctc import ctc_loss
 
 BLANK = 0
-pytestmark = pytest.mark.usefixtures("program_cache")
 loss_of = jax.jit(ctc_loss)
 gradient_of = jax.jit(jax.grad(lambda *arguments: ctc_loss(*arguments).sum()))
 

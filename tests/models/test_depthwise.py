@@ -20,7 +20,6 @@ KERNELS = [(3, 3), (5, 5), (1, 7)]
 # A kernel and the size of the image.
 CASES = [((3, 3), (6, 8)), ((3, 3), (7, 9)), ((5, 5), (7, 11)), ((1, 7), (3, 9))]
 STRIDES = [(1, 1), (2, 2), (2, 1)]
-pytestmark = pytest.mark.usefixtures("program_cache")
 
 
 def noise(*shape, seed=0):

@@ -33,8 +33,6 @@ SPECS = [
     *(("ocr_orientation", s) for s in ORIENTATIONS.values()),
 ]
 
-pytestmark = pytest.mark.usefixtures("program_cache")
-
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
@@ -209,6 +207,7 @@ def test_max_pool_looks_right_and_down(size):
 # --- precision and gradients --------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_half_precision_detector_stays_close(detector):
     network, variables = detector
     half = make_model("ocr_detection", TINY_DETECTOR, jnp.bfloat16)
@@ -221,6 +220,7 @@ def test_half_precision_detector_stays_close(detector):
     assert np.abs(actual - expected).mean() < 0.02
 
 
+@pytest.mark.slow
 def test_half_precision_recognizer_stays_close(recognizer):
     network, variables = recognizer
     half = make_model("ocr_recognition", TINY_RECOGNIZER, jnp.bfloat16)

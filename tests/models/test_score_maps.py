@@ -18,8 +18,6 @@ from deepocr_jax.weights.pretrained import load_pretrained
 
 TINY = detector_spec(8, (1, 1, 1, 1), 16)
 
-pytestmark = pytest.mark.usefixtures("program_cache")
-
 
 @pytest.fixture(scope="module")
 def begun(tiny_detector):

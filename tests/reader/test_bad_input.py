@@ -199,8 +199,8 @@ def test_arrays_without_plain_meaning_are_refused(fast, array, message):
         np.zeros((300, 400, 3), np.uint8),
         picture(300, 400),
         picture(1, 1),
-        picture(1, 5000),
-        picture(5000, 1),
+        pytest.param(picture(1, 5000), marks=pytest.mark.slow),
+        pytest.param(picture(5000, 1), marks=pytest.mark.slow),
     ],
     ids=["white", "black", "noise", "1x1", "1x5000", "5000x1"],
 )

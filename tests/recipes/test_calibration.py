@@ -64,6 +64,7 @@ def test_the_least_shift_that_finds_the_words_is_taken(
     assert bias[0] - start[0] == pytest.approx(wanted, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_detector_that_is_too_unsure_finds_words_again(sample):
     """What the library's detector finds is taken for the truth, and the detector made unsure."""
     sure = read_checkpoint(ROOT / "checkpoints" / "words_small_detection")

@@ -54,6 +54,7 @@ def config(files, **values):
         "dataset": str(files / "dl_dataset.json"), "model": str(files / "model"), "side": SIDE,
         "page_side": SIDE, "num_steps": 6, "parts_per_step": 1, "pages_per_step": 1,
         "learning_rate": 3e-3, "warmup_steps": 2, "average_decay": 0.5, "show_progress": False,
+        "calibration_pages": 1,
     }  # fmt: skip
     return DetectorFinetuneConfig(**{**given, **values})
 
@@ -88,6 +89,7 @@ def test_faults_stop_it_before_it_begins(files):
     assert report is not None
 
 
+@pytest.mark.slow
 def test_a_detector_of_regions_learns_from_boxes_without_texts(files, calm_detector):
     write_checkpoint(files / "model", calm_detector)
     dataset = json.loads((files / "dl_dataset.json").read_text())

@@ -15,6 +15,7 @@ TOOLS = Path(__file__).resolve().parents[2] / "tools"
 
 
 @pytest.mark.pretrained
+@pytest.mark.slow
 def test_the_benchmark_runs_at_toy_size_and_says_so(tmp_path):
     out = tmp_path / "speed.json"
     call = [sys.executable, str(TOOLS / "benchmark.py"), "--toy", f"--out={out}"]
@@ -58,6 +59,7 @@ def test_shares_are_of_the_limit_that_binds(tools):
 
 
 @pytest.mark.pretrained
+@pytest.mark.slow
 def test_flops_and_bytes_of_a_network_grow_with_its_images(shared_handle):
     net: Program = shared_handle.state.nets.detector.replicas[0]
     one, two = (np.zeros((n, 64, 64, 3), np.uint8) for n in (1, 2))
@@ -106,6 +108,7 @@ def test_what_cannot_be_set_is_told(tools, capsys, call, told):
     assert told in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_pages_alone_are_measured_and_their_share_of_the_step_that_makes_them(tools):
     steps = tools("training_steps")
     pages = steps.measure_pages(1, 64, 0.01, 32)

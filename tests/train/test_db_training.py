@@ -30,6 +30,7 @@ def give(assets, key, step):
     return ToyPages(*(assets[name] for name in ToyPages._fields))
 
 
+@pytest.mark.slow
 def test_two_pages_are_learnt_by_heart(calm_detector, tmp_path):
     pages = stack(*(dense_page(k, side=SIDE, size=18, leading=1.6) for k in (3, 4)))
     source = PageSource(give, pages._asdict(), 2, "toy")

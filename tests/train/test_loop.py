@@ -16,7 +16,6 @@ from deepocr_jax.train.optimizer import OptimizerOptions
 from deepocr_jax.train.run import RunOptions, Watcher
 from deepocr_jax.train.step import Losses, StepOptions
 
-pytestmark = pytest.mark.usefixtures("program_cache")
 # All that a state holds: momenta, a moving average, a schedule.
 OPTIONS = RunOptions(
     num_epochs=3,
@@ -58,7 +57,7 @@ def without_time(history):
 
 
 @pytest.fixture(scope="module")
-def straight(program_cache):
+def straight():
     return train(linear_task(), OPTIONS)
 
 

@@ -17,7 +17,6 @@ from deepocr_jax.train.optimizer import (
 )
 from deepocr_jax.train.parameters import decay_mask
 
-pytestmark = pytest.mark.usefixtures("program_cache")
 RATE, PRIOR, CLIP, STEPS = 0.05, 0.1, 1.5, 8
 B1, B2, EPSILON = 0.8, 0.95, 1e-6
 RNG = np.random.default_rng(0)

@@ -82,6 +82,7 @@ def read(model, variables, batch):
     return ["".join(model.alphabet[c - 1] for c in find_runs(row).label) for row in best]
 
 
+@pytest.mark.slow
 def test_eight_crops_are_learnt_by_heart(tiny_recognizer):
     batch = make_rows(tiny_recognizer.alphabet)
     options = RecognitionOptions(update_batch_statistics=True)

@@ -20,7 +20,7 @@ MOST = 600
 
 
 @pytest.fixture(scope="module")
-def targets_of(program_cache):
+def targets_of():
     """Page -> maps and mask, [h, w, 4] and [h, w]."""
     compiled = jax.jit(make_targets)
 

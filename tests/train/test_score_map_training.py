@@ -54,6 +54,7 @@ def source_of(*pages):
     return PageSource(give, stack(*pages)._asdict(), len(pages), "toy")
 
 
+@pytest.mark.slow
 def test_a_page_is_learnt_by_heart(model, page, tmp_path):
     assert len(np.unique(page.words)) > 5
     source = source_of(page)

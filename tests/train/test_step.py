@@ -14,7 +14,6 @@ from deepocr_jax.train.state import init_state, variables_of
 from deepocr_jax.train.step import Losses, ParallelStep, StepOptions
 
 pytestmark = [
-    pytest.mark.usefixtures("program_cache"),
     pytest.mark.skipif(jax.local_device_count() != 1, reason="counts the rows of one device"),
 ]
 HYPER = {"learning_rate": np.float32(0.1), "weight_prior": np.float32(0.01)}

@@ -66,6 +66,7 @@ def stripes(image):
     return np.rad2deg(across) + 90
 
 
+@pytest.mark.slow
 def test_looks_turn_vectors_along_with_the_picture():
     """Told by long bars in the picture itself."""
     page = dense_page(2, side=SIDE, size=16, leading=2.5)
@@ -131,6 +132,7 @@ def test_the_beginning_has_the_detectors_backbone_and_neck(shallow_detector):
             np.testing.assert_array_equal(value, expected[path])
 
 
+@pytest.mark.slow
 def test_the_network_learns_along_which_axes_pages_read(calm_detector, tmp_path):
     pages = stack(*(dense_page(k, side=128, size=18, leading=1.8) for k in (3, 4)))
     source = PageSource(give, pages._asdict(), 2, "toy")

@@ -86,6 +86,7 @@ def test_pages_are_turned_by_all_angles_as_often_as_asked_for():
     assert np.histogram(angle, 12, (-180, 180))[0].min() > 0.3 * 2000 / 12 * 0.5
 
 
+@pytest.mark.slow
 def test_the_detector_learns_to_find_what_its_teacher_finds_upright(calm_detector, tmp_path):
     source = source_of(*(dense_page(k, side=SIDE, size=18, leading=1.6) for k in (3, 4)))
     learner = turning_learner(calm_detector, TurningOptions())

@@ -42,7 +42,8 @@ def test_missing_weights_are_named(monkeypatch, tmp_path):
 
 
 @pytest.mark.pretrained
-def test_words_of_the_sample_are_found_upright_and_upside_down(sample, program_cache):
+@pytest.mark.slow
+def test_words_of_the_sample_are_found_upright_and_upside_down(sample):
     handle = deepocr_jax.create_deep_ocr(detection_model="words_small_detection")
     expected = {"DELIVERY", "NOTE", "Orchard", "Workshop", "58213", "Tools"}
     for quarters, phi in ((0, 0.0), (2, np.pi)):
@@ -58,8 +59,8 @@ def test_words_of_the_sample_are_found_upright_and_upside_down(sample, program_c
 
 
 @pytest.mark.pretrained
-@pytest.mark.parametrize("degrees", [-35, 90])
-def test_turned_words_of_the_sample_are_read(sample, program_cache, degrees):
+@pytest.mark.parametrize("degrees", [pytest.param(-35, marks=pytest.mark.slow), 90])
+def test_turned_words_of_the_sample_are_read(sample, degrees):
     height, width = sample.shape[:2]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 0.8)
     matrix[:, 2] += 600 - np.array([width, height]) / 2
@@ -72,7 +73,7 @@ def test_turned_words_of_the_sample_are_read(sample, program_cache, degrees):
 
 
 @pytest.mark.parametrize("degrees", [-70, -20, 0, 45, 90, 130, 180])
-def test_a_look_at_the_sample_tells_its_axis(sample, program_cache, degrees):
+def test_a_look_at_the_sample_tells_its_axis(sample, degrees):
     net = make_look_net(load_own("text_axes_small"), resolve_devices("cpu"))
     height, width = sample.shape[:2]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 0.8)

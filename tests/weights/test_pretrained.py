@@ -20,7 +20,7 @@ from deepocr_jax.weights import pretrained
 from deepocr_jax.weights.model_cache import model_cache_dir
 from deepocr_jax.weights.pretrained import GRAPHS, convert_graph, load_pretrained
 
-pytestmark = [pytest.mark.pretrained, pytest.mark.usefixtures("program_cache")]
+pytestmark = [pytest.mark.pretrained]
 
 DETECTION = "ppocrv6_small_detection"
 RECOGNITION = "ppocrv6_small_recognition"

@@ -1,7 +1,6 @@
 """Labels of pages: one box and text for each word, and a dataset that can be read again."""
 
 import numpy as np
-import pytest
 
 from deepocr_jax.data.dataset_files import write_dl_dataset
 from deepocr_jax.data.ocr_datasets import read_dl_dataset_ocr_recognition
@@ -10,7 +9,6 @@ from deepocr_jax.synth.pages import label_pages
 from deepocr_jax.synth.pages.atlas import CHARACTERS
 from deepocr_jax.synth.pages.labels import CLASS_NAMES
 
-pytestmark = pytest.mark.usefixtures("program_cache")
 KEYS = ("bbox_row", "bbox_col", "bbox_phi", "bbox_length1", "bbox_length2")
 
 

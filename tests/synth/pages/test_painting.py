@@ -14,7 +14,6 @@ from deepocr_jax.synth.pages.painting import paint_glyphs, paint_rectangles
 from deepocr_jax.synth.pages.typesetting import set_words
 from deepocr_jax.synth.pages.views import View, draw_view, look, to_page, to_picture
 
-pytestmark = pytest.mark.usefixtures("program_cache")
 SIZE = 256, 320
 CHARACTERS = 200
 SMALL, MIDDLE, LARGE = slice(0, 140), slice(140, 192), slice(192, 200)

@@ -14,8 +14,6 @@ from deepocr_jax.synth.pages.block_kinds import PAGE_KINDS
 from deepocr_jax.synth.pages.blocks import draw_blocks, draw_page_kind
 from deepocr_jax.synth.pages.typesetting import set_words
 
-pytestmark = pytest.mark.usefixtures("program_cache")
-
 
 def test_types_shapes_and_ranges(make, atlas):
     pages = make(0)
@@ -45,6 +43,7 @@ def test_same_key_same_pages_other_key_others(make):
     assert len({image.tobytes() for image in first.images}) == COUNT
 
 
+@pytest.mark.slow
 def test_jit_gives_what_eager_gives(atlas):
     """The layout, on which all else depends; whole pages would take minutes without jit."""
 
@@ -116,6 +115,7 @@ def test_pages_is_a_tree(make):
     assert len(jax.tree.leaves(make(0))) == len(Pages._fields)
 
 
+@pytest.mark.slow
 def test_scenes_have_gratings(make, atlas, monkeypatch):
     monkeypatch.setattr(synthesis, "add_gratings", lambda key, is_scene, ground: ground)
     without, found = page_program()(atlas, jax.random.key(4)), make(4)
