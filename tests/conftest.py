@@ -54,6 +54,11 @@ SAMPLE = Path(deepocr_jax.__file__).parent / "assets" / "sample.png"
 TINY_ALPHABET = tuple("0123456789ABCDEFO ")
 # One set of shapes for the whole suite, so that few programs are compiled.
 SMALL = {"detection_image_size": (512, 512), "recognition_image_width": 320}
+SMALL_SETTINGS = (
+    "--set=detection_image_width=512",
+    "--set=detection_image_height=512",
+    "--set=recognition_image_width=320",
+)
 
 
 def pytest_collection_modifyitems(items):

@@ -20,6 +20,7 @@ from deepocr_jax.labelling.dataset_store import DatasetStore, journal_path
 from deepocr_jax.labelling.words import word_to_json
 from deepocr_jax.reader import deep_ocr, streaming
 from deepocr_jax.reader.streaming import StreamResult
+from tests.conftest import SMALL_SETTINGS
 
 SAMPLE = Path(deepocr_jax.__file__).parent / "assets" / "sample.png"
 
@@ -256,7 +257,7 @@ def test_wrong_calls(folder, reader, capsys, monkeypatch, argv, expected):
 @pytest.mark.pretrained
 def test_the_sample(tmp_path, sample_words):
     shutil.copy(SAMPLE, tmp_path / "sample.png")
-    assert program.main(["prelabel", str(tmp_path)]) == 0
+    assert program.main(["prelabel", str(tmp_path), *SMALL_SETTINGS]) == 0
     dataset = read_dl_dataset_ocr_recognition(tmp_path / "dl_dataset.json")
     assert find_faults(dataset) == []
     words = [s["word"] for s in dataset["samples"]]

@@ -18,6 +18,7 @@ from deepocr_jax.errors import ImageError, UnknownParameterError, WeightsError
 from deepocr_jax.image import read_image
 from deepocr_jax.reader import deep_ocr, streaming
 from deepocr_jax.reader.streaming import StreamResult
+from tests.conftest import SMALL_SETTINGS
 
 SAMPLE = Path(deepocr_jax.__file__).parent / "assets" / "sample.png"
 CANDIDATES = [{"candidate": ["o", "0"], "confidence": [0.75, 0.25]}]
@@ -442,12 +443,8 @@ def test_sample_prints_a_path_that_exists(capsys):
 def test_the_sample_is_read_end_to_end(tmp_path, capsys):
     broken = tmp_path / "broken.png"
     broken.write_bytes(SAMPLE.read_bytes()[:4000])
-    # As of the handle that other tests share, so that its programs are there; .ci/run reads the
-    # sample without them.
-    sides = ["detection_image_width=512", "detection_image_height=512"]
-    small = [*sides, "recognition_image_width=320"]
-    given = [word for setting in small for word in ("--set", setting)]
-    assert program.main(["read", str(broken), str(SAMPLE), *given]) == 1
+    # .ci/run reads the sample with the defaults.
+    assert program.main(["read", str(broken), str(SAMPLE), *SMALL_SETTINGS]) == 1
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert lines[0] == f"== {SAMPLE}"

@@ -13,6 +13,7 @@ from deepocr_jax.parameters import Parameters
 from deepocr_jax.reader.handle import make_handle
 
 
+@pytest.mark.slow
 def test_crops_are_read_alike(tiny_recognizer):
     net = make_handle(Parameters(), None, tiny_recognizer, None).state.nets.recognizer
     rng = np.random.default_rng(0)

@@ -231,6 +231,7 @@ def test_half_precision_recognizer_stays_close(recognizer):
     assert np.abs(actual - expected).mean() < 0.1 * expected.std()
 
 
+@pytest.mark.slow
 def test_gradients_reach_every_parameter_of_the_recognizer(recognizer):
     network, variables = recognizer
     # Faint, so that no gate of random weights is wide open or shut.

@@ -195,9 +195,9 @@ def test_arrays_without_plain_meaning_are_refused(fast, array, message):
 @pytest.mark.parametrize(
     "image",
     [
-        np.full((300, 400, 3), 255, np.uint8),
-        np.zeros((300, 400, 3), np.uint8),
-        picture(300, 400),
+        np.full((400, 400, 3), 255, np.uint8),
+        np.zeros((400, 400, 3), np.uint8),
+        picture(400, 400),
         picture(1, 1),
         pytest.param(picture(1, 5000), marks=pytest.mark.slow),
         pytest.param(picture(5000, 1), marks=pytest.mark.slow),

@@ -290,6 +290,7 @@ def test_words_unsorted_are_the_same_words(handle, sample, sample_result):
 # --- tiling -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_tiling_reads_small_text_of_a_large_page_once(handle, sample, sample_words):
     page = np.full((2600, 2600, 3), 255, np.uint8)
     page[101:801, 203:1203] = sample
@@ -353,6 +354,7 @@ def test_results_hardly_depend_on_the_detectors_batch_size(handle):
         np.testing.assert_allclose(*maps, atol=0.05)
 
 
+@pytest.mark.slow
 def test_eight_threads_on_one_handle_read_as_one(shared_handle, mixed, mixed_results):
     with ThreadPoolExecutor(8) as pool:
         order = list(range(1, len(mixed))) * 4

@@ -78,7 +78,9 @@ def knowing(handle, page: Drawn):
 
 
 @pytest.mark.pretrained
-@pytest.mark.parametrize("quarters", range(4))
+@pytest.mark.parametrize(
+    "quarters", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 3))]
+)
 def test_words_are_read_in_their_lines_whatever_their_direction(handle, quarters):
     page = turned(draw_page(), quarters)
     result = apply_deep_ocr(page.images[0], knowing(handle, page))

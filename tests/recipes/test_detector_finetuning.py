@@ -79,6 +79,7 @@ def test_a_detector_is_retrained_and_compared(files):
     assert again is not None and again.after == report.after
 
 
+@pytest.mark.slow
 def test_faults_stop_it_before_it_begins(files):
     dataset = json.loads((files / "dl_dataset.json").read_text())
     dataset["samples"][0]["image_file_name"] = "missing.png"

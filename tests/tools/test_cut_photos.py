@@ -42,6 +42,7 @@ def test_too_small_photos_and_flat_parts_give_nothing(cut_photos):
     assert cut_photos.cut_part(np.full((200, 200, 3), 130, np.uint8), 96, rng) is None
 
 
+@pytest.mark.slow
 def test_photos_with_words_are_left_out(cut_photos, tmp_path, monkeypatch, capsys):
     folder = tmp_path / "photos"
     folder.mkdir()

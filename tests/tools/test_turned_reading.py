@@ -33,6 +33,7 @@ def test_the_bag_counts_words_wherever_they_are(tools):
 
 
 @pytest.mark.pretrained
+@pytest.mark.slow
 def test_figures_by_angle_are_written(tools, tmp_path, monkeypatch):
     tool = tools("turned_reading")
     image = np.full((96, 256, 3), 255, np.uint8)

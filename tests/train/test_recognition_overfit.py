@@ -140,6 +140,7 @@ def test_distillation_is_nothing_for_what_the_network_was(tiny_recognizer):
 
 
 @pytest.mark.parametrize("more", [{"teacher_margin": 64}, {"teacher_width": CANVAS + 64}])
+@pytest.mark.slow
 def test_the_teacher_sees_more_ground_than_the_trained_network(tiny_recognizer, more):
     batch = make_rows(tiny_recognizer.alphabet)
     same = tiny_recognizer.variables

@@ -136,6 +136,7 @@ def labelled(pages, weak=0.0):
     }
 
 
+@pytest.mark.slow
 def test_labelled_pages_are_like_synthetic_ones(model, page):
     other = page._replace(quads=turn(page.quads - 64, 20).astype(np.float32) + 64)
     source = source_of(page, other)

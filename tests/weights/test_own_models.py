@@ -59,7 +59,8 @@ def test_words_of_the_sample_are_found_upright_and_upside_down(sample):
 
 
 @pytest.mark.pretrained
-@pytest.mark.parametrize("degrees", [pytest.param(-35, marks=pytest.mark.slow), 90])
+@pytest.mark.parametrize("degrees", [-35, 90])
+@pytest.mark.slow
 def test_turned_words_of_the_sample_are_read(sample, degrees):
     height, width = sample.shape[:2]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 0.8)

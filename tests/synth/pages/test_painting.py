@@ -56,6 +56,7 @@ paint_single = jax.jit(single)
 
 
 @pytest.mark.parametrize("seen", [False, True], ids=["page", "picture"])
+@pytest.mark.slow
 def test_ink_of_a_character_lies_in_its_quad(atlas, glyphs, seen):
     show = jax.jit(lambda view, ink: look(view, ink[None], jnp.zeros((1, *SIZE)))[0])
     shares, random = [], np.random.default_rng(0)
@@ -88,6 +89,7 @@ def test_classes_of_size_have_their_sizes(glyphs):
     assert heights["middle"].max() < 64 and len(heights["middle"]) > 10
 
 
+@pytest.mark.slow
 def test_words_of_a_block_do_not_overlap_and_stay_in_it(atlas):
     keys = jax.random.split(jax.random.key(0), 2)
     blocks = draw_blocks(keys[0], jnp.array(1), atlas.face_odds, SIZE)
