@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     )
     from deepocr_jax.export.results import export_deep_ocr_results
     from deepocr_jax.image import read_image
+    from deepocr_jax.image_pages import ImagePage, read_pages
     from deepocr_jax.pdf_pages import PdfPage, read_pdf
     from deepocr_jax.reader.deep_ocr import (
         DeepOCR,
@@ -91,6 +92,7 @@ __all__ = [
     "ImageBatchError",
     "ImageError",
     "ImageFormatError",
+    "ImagePage",
     "ImageReadError",
     "ImageSizeError",
     "MissingPackageError",
@@ -136,6 +138,7 @@ __all__ = [
     "read_dl_model",
     "read_dl_samples",
     "read_image",
+    "read_pages",
     "read_pdf",
     "read_stream",
     "set_deep_ocr_param",
@@ -249,6 +252,10 @@ _HOMES = {
         "write_deep_ocr",
     ),
     "deepocr_jax.image": ("read_image",),
+    "deepocr_jax.image_pages": (
+        "ImagePage",
+        "read_pages",
+    ),
     "deepocr_jax.pdf_pages": (
         "PdfPage",
         "read_pdf",

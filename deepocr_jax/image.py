@@ -9,13 +9,14 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, TiffImagePlugin
 
 from deepocr_jax.errors import ImageError, ImageFormatError, ImageReadError, ImageSizeError
+from deepocr_jax.image_frames import go_to_page, page_frames
 
 DEFAULT_MAX_PIXELS = 2**28
 """Most pixels (height times width) that an image may have unless the caller says otherwise."""
@@ -23,6 +24,7 @@ DEFAULT_MAX_PIXELS = 2**28
 # Raster formats only: Pillow also knows formats that start another program (EPS) or that are
 # recognised by nothing in their first bytes (TGA), which a reader of untrusted files must not try.
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "PPM", "AVIF")
+_Value = TypeVar("_Value")
 
 _EXIF_ORIENTATION = 0x0112
 
@@ -40,30 +42,67 @@ _ORIENTATIONS: dict[int, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
 }
 
 
+def image_suffixes() -> tuple[str, ...]:
+    """The endings of the files that `read_image` reads, in lower case, such as ".png"."""
+    Image.init()
+    return tuple(sorted(end for end, name in Image.EXTENSION.items() if name in _FORMATS))
+
+
 def read_image(
-    source: str | os.PathLike | bytes, max_pixels: int = DEFAULT_MAX_PIXELS
+    source: str | os.PathLike | bytes,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    page: int | None = None,
 ) -> npt.NDArray[np.uint8]:
     """Reads an image file as RGB.
 
-    The EXIF orientation is obeyed, transparency is composited over white, 16-bit gray is scaled to
-    8 bits (65535 becomes 255), and an animation gives its first frame. The number of pixels is
-    taken from the header, so a file beyond the limit is refused before it is decoded.
+    The EXIF orientation is obeyed, transparency is composited over white, and 16-bit gray is scaled
+    to 8 bits (65535 becomes 255). The number of pixels is taken from the header, so a file beyond
+    the limit is refused before it is decoded.
 
     Args:
         source: path of the file, or (as bytes) the contents of the file.
         max_pixels: most pixels (height times width) that are accepted.
+        page: number of a page of a TIFF file, from 0; None: the first one. Then a warning tells if
+            there are more pages (see `read_pages`), or if the file is an animation.
 
     Returns:
         RGB uint8 [height, width, 3], C-contiguous and writable.
 
     Raises:
-        ImageReadError: the file is missing, empty, truncated, or not an image.
+        ImageReadError: the file is missing, empty, truncated, or not an image, or has no such page.
         ImageFormatError: the pixels have no plain meaning as RGB (such as 32-bit floats), or the
             source is neither a path nor bytes.
         ImageSizeError: the image has more pixels than `max_pixels`.
     """
+    return _with_file(source, lambda file, name: _decode(file, name, max_pixels, page))
+
+
+def count_pages(source: str | os.PathLike | bytes) -> int:
+    """The pages of an image file: those of a TIFF file, 1 for all others, also for damaged ones.
+
+    Smaller versions of pages, and masks, do not count.
+
+    Args:
+        source: path of the file, or (as bytes) its contents.
+
+    Raises:
+        ImageReadError: the file is missing or cannot be opened.
+    """
+    return _with_file(source, lambda file, _: _count_pages(file))
+
+
+def _count_pages(file: BinaryIO) -> int:
+    try:
+        image = _identify(file)
+        return 1 if image is None else len(page_frames(image))
+    except Exception:  # The header is damaged in one of many ways, which reading the image names.
+        return 1
+
+
+def _with_file(source: str | os.PathLike | bytes, use: Callable[[BinaryIO, str], _Value]) -> _Value:
+    """Opens a file for a function of it and its name in messages; errors as in `read_image`."""
     if isinstance(source, bytes):
-        return _decode(io.BytesIO(source), f"<{len(source)} bytes>", max_pixels)
+        return use(io.BytesIO(source), f"<{len(source)} bytes>")
     try:
         path = os.fspath(source)
     except TypeError:
@@ -74,7 +113,7 @@ def read_image(
     name = repr(os.fsdecode(path))
     try:
         with open(path, "rb") as file:
-            return _decode(file, name, max_pixels)
+            return use(file, name)
     except ImageError:
         raise
     except FileNotFoundError as error:
@@ -206,13 +245,14 @@ class _TiffFile(TiffImagePlugin.TiffImageFile):
         super().load_prepare()
 
 
-def _decode(file: BinaryIO, name: str, max_pixels: int) -> npt.NDArray[np.uint8]:
+def _decode(file: BinaryIO, name: str, max_pixels: int, page: int | None) -> npt.NDArray[np.uint8]:
     """Decodes an open file; `name` is what messages call it. Errors as in `read_image`."""
     if not file.read(1):
         raise ImageReadError(f"The image file {name} is empty; check how it was written.")
     try:
         image = _identify(file)
         if image is not None:
+            go_to_page(image, name, page)
             # A factory may leave the orientation of a TIFF aside, which leaves the product as is.
             width, height = image.size
             _check_pixels(height, width, max_pixels, f"The image {name}")

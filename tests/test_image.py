@@ -306,10 +306,12 @@ def test_rgb_with_a_clear_colour():
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "TIFF"])
-def test_animation_gives_its_first_frame(kind):
+def test_animation_gives_its_first_frame_and_says_so(kind):
     frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "lime", "blue")]
     data = encode(frames[0], kind, save_all=True, append_images=frames[1:])
-    np.testing.assert_array_equal(read_image(data), np.full((4, 4, 3), (255, 0, 0)))
+    with pytest.warns(UserWarning, match="the first"):
+        image = read_image(data)
+    np.testing.assert_array_equal(image, np.full((4, 4, 3), (255, 0, 0)))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -240,16 +240,15 @@ def test_models_are_taken_as_handles(tiny_handle, tiny_detector, tiny_recognizer
     assert get_deep_ocr_param(tiny_handle, "detection_model") == other
 
 
-def test_published_weights_have_a_draft_unless_it_is_refused(tiny_handle, tiny_recognizer):
+def test_there_is_a_draft_only_where_it_is_asked_for(tiny_handle, tiny_recognizer):
+    """Drafts lose letters of clean print without a doubt."""
     published = DLModel(replace(tiny_recognizer, sha256="0" * 64))
-    for model, has_one in ((published, True), (DLModel(tiny_recognizer), False)):
-        set_deep_ocr_param(tiny_handle, "recognition_model", model)
-        assert get_deep_ocr_param(tiny_handle, "recognition_draft") == has_one
-        assert (tiny_handle.state.nets.recognizer.draft is not None) == has_one
-        set_deep_ocr_param(tiny_handle, "recognition_draft", not has_one)
-        assert (tiny_handle.state.nets.recognizer.draft is None) == has_one
-    reader = create_deep_ocr("recognition", recognition_model=published, recognition_draft=False)
-    assert reader.state.nets.recognizer.draft is None
+    for model in (published, DLModel(tiny_recognizer)):
+        reader = create_deep_ocr("recognition", recognition_model=model)
+        assert get_deep_ocr_param(reader, "recognition_draft") is False
+        assert reader.state.nets.recognizer.draft is None
+        set_deep_ocr_param(reader, "recognition_draft", True)
+        assert reader.state.nets.recognizer.draft is not None
 
 
 def test_models_of_another_kind_are_refused(tiny_handle, tiny_detector, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import importlib.util
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,21 +11,30 @@ from typing import TYPE_CHECKING
 from deepocr_jax.cli.console import CommandError, say
 
 if TYPE_CHECKING:
+    from deepocr_jax.image_pages import ImagePage
     from deepocr_jax.pdf_pages import PdfPage
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".jp2")
-"""Endings of the files that are taken from folders."""
+    Source = str | ImagePage | PdfPage
 
 PDF_SUFFIX = ".pdf"
+NAMED = 5
+"""So many of the files that are passed over are named."""
 
 
-def find_images(patterns: Sequence[str]) -> list[str]:
-    """Files, folders and globs -> image files in order, each once.
+def find_images(patterns: Sequence[str], other_suffixes: tuple[str, ...] = ()) -> list[str]:
+    """Files, folders and globs -> files in order, each once; says which ones it passes over.
+
+    Args:
+        patterns: A file is taken whatever its ending.
+        other_suffixes: Endings of files in folders that are passed over without a word.
 
     Raises:
         CommandError: One of them matches nothing.
     """
+    known = _suffixes()
+    suffixes = tuple(x for x in known if x not in other_suffixes)
     found: dict[str, None] = {}
+    others: dict[str, None] = {}
     for pattern in patterns:
         # A name that exists is meant as it is, even with brackets in it.
         matches = (
@@ -32,40 +42,72 @@ def find_images(patterns: Sequence[str]) -> list[str]:
         )
         if not matches:
             raise CommandError(f"no such file or folder: {pattern}")
-        files = [file for match in matches for file in _files(match)]
+        pairs = [_files(match, suffixes) for match in matches]
+        files = [file for taken, _ in pairs for file in taken]
         if not files:
             raise CommandError(
-                f"no images in {pattern}; expected files that end in {', '.join(SUFFIXES)}"
+                f"no images in {pattern}; expected files that end in {', '.join(suffixes)}"
             )
         found.update(dict.fromkeys(files))
+        others.update(dict.fromkeys(file for _, left in pairs for file in left))
+    left = [file for file in others if not file.lower().endswith(other_suffixes)]
+    if left:
+        names = ", ".join(left[:NAMED]) + (", ..." if len(left) > NAMED else "")
+        say(f"passed over what is no image in a folder, {len(left)} in all: {names}")
+        if PDF_SUFFIX not in known and any(file.lower().endswith(PDF_SUFFIX) for file in left):
+            from deepocr_jax.pdf_pages import INSTALL
+
+            say(f"PDF files are read once pypdfium2 is there: {INSTALL}")
     return list(found)
 
 
-def _files(path: str, suffixes: tuple[str, ...] = SUFFIXES) -> list[str]:
-    """A file itself; of a folder all images in it and below, but no hidden ones."""
+def _suffixes() -> tuple[str, ...]:
+    """The endings of files that can be read here."""
+    from deepocr_jax.image import image_suffixes
+
+    reads_pdf = importlib.util.find_spec("pypdfium2") is not None
+    return (*image_suffixes(), PDF_SUFFIX) if reads_pdf else image_suffixes()
+
+
+def _files(path: str, suffixes: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """A file itself; of a folder the files in it and below with such endings, and the others.
+
+    Hidden ones are neither.
+    """
     if not os.path.isdir(path):
-        return [path]
-    files = []
+        return [path], []
+    files: list[str] = []
+    others: list[str] = []
     for folder, subfolders, names in os.walk(path):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        images = (n for n in names if n.lower().endswith(suffixes) and not n.startswith("."))
-        files += [os.path.join(folder, name) for name in sorted(images)]
-    return files
+        for name in sorted(n for n in names if not n.startswith(".")):
+            kind = files if name.lower().endswith(suffixes) else others
+            kind.append(os.path.join(folder, name))
+    return files, others
 
 
-def image_sources(paths: Sequence[str], dpi: float | None = None) -> list[str | PdfPage]:
-    """The paths of images, and the pages of PDF files in place of the files.
+def image_sources(paths: Sequence[str], dpi: float | None = None) -> list[Source]:
+    """The paths of images, and the pages of TIFF and PDF files in place of files with several.
 
     A PDF file that cannot be read stands for one image, which cannot be read either.
 
     Raises:
         CommandError: The package that reads PDF files is missing, or dpi is not positive.
     """
-    return [s for p in paths for s in (_pdf_pages(p, dpi) if _is_pdf(p) else [p])]
+    return [source for path in paths for source in _sources(path, dpi)]
 
 
-def _is_pdf(path: str) -> bool:
-    return path.lower().endswith(PDF_SUFFIX)
+def _sources(path: str, dpi: float | None) -> Sequence[Source]:
+    from deepocr_jax.errors import ImageError
+    from deepocr_jax.image_pages import is_pdf, read_pages
+
+    if is_pdf(path):
+        return _pdf_pages(path, dpi)
+    try:
+        pages = read_pages(path)
+    except ImageError:
+        return [path]
+    return pages if len(pages) > 1 else [path]
 
 
 def _pdf_pages(path: str, dpi: float | None) -> Sequence[PdfPage]:
@@ -96,7 +138,7 @@ def draw_pdf_pages(folder: str, dpi: float | None = None) -> int:
     from deepocr_jax.errors import ImageError
 
     failed = 0
-    for path in _files(folder, (PDF_SUFFIX,)):
+    for path in _files(folder, (PDF_SUFFIX,))[0]:
         pages = _pdf_pages(path, dpi)
         digits = len(str(len(pages)))
         for number, page in enumerate(pages, start=1):
@@ -122,6 +164,6 @@ def _draw(page: PdfPage, path: str) -> None:
     os.replace(draft, path)
 
 
-def source_name(source: str | PdfPage) -> str:
+def source_name(source: Source) -> str:
     """What the output calls an image."""
     return source if isinstance(source, str) else source.name

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepocr_jax.cli.console import CommandError, above, open_handle, progress, say
-from deepocr_jax.cli.images import draw_pdf_pages, find_images
+from deepocr_jax.cli.images import PDF_SUFFIX, draw_pdf_pages, find_images
 from deepocr_jax.cli.label import DATASET_FILE
 
 if TYPE_CHECKING:
     from deepocr_jax.labelling.journal import Journal
 
 FORM_NAMES = ("images", "crops")
+# Pages of PDF files are drawn beside them; the others are what this command and `label` write.
+NOT_LABELLED = (PDF_SUFFIX, ".json", ".jsonl")
 
 # A person looks through the words, so lines count that a reader alone would leave out.
 DOUBTFUL_TOO = ("recognition_min_confidence=0.3",)
@@ -115,7 +117,8 @@ def _prelabel(args: argparse.Namespace, file: Path, done: Journal) -> int:
     before = all_samples(dataset)
     failed = draw_pdf_pages(args.folder, args.dpi) if args.form == "images" else 0
     kept = [sample for sample in before if not args.overwrite or is_by_hand(sample)]
-    paths = {Path(p).relative_to(args.folder).as_posix(): p for p in find_images([args.folder])}
+    found = find_images([args.folder], NOT_LABELLED)
+    paths = {Path(path).relative_to(args.folder).as_posix(): path for path in found}
     for sample in kept:
         paths.pop(sample["image_file_name"], None)
     if kept:

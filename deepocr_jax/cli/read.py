@@ -49,6 +49,8 @@ def run_read(args: argparse.Namespace) -> int:
                 _show(outcome, out, args.json or args.output is not None, header=len(paths) > 1)
             if bar is not None:
                 bar.update()
+    if failed and len(paths) > 1:
+        say(f"{failed} of {len(paths)} images could not be read")
     return 1 if failed else 0
 
 

@@ -18,7 +18,7 @@ from deepocr_jax.types import DeepOCRResult
 # Where one of several sequences has ended.
 _NONE: Any = object()
 
-_PDF_PAGE = re.compile(r"(.+)\.pdf#page=(\d+)", re.IGNORECASE)
+_PAGE = re.compile(r"(.+)\.(?:pdf#page=|tiff?#)(\d+)", re.IGNORECASE)
 
 
 def export_deep_ocr_results(
@@ -127,9 +127,9 @@ def is_folder(path: str) -> bool:
 
 
 def file_in_folder(folder: str, image_name: str, format: str) -> str:
-    """The file of one image in a folder: "a/b.png" -> "b.hocr", page 2 of "c.pdf" -> "c-2.hocr"."""
+    """The file of one image in a folder: "a/b.png" -> "b.hocr", page 2 of "c.pdf": "c-2.hocr"."""
     base = os.path.basename(image_name)
-    page = _PDF_PAGE.fullmatch(base)
+    page = _PAGE.fullmatch(base)
     stem = f"{page[1]}-{page[2]}" if page else os.path.splitext(base)[0]
     return os.path.join(folder, stem + export_format(format).suffix)
 

@@ -100,7 +100,7 @@ def apply_deep_ocr(
 
     Args:
         images: One image or a sequence: arrays (uint8 [h, w] or [h, w, 3] RGB; other types where
-            their meaning is plain), paths, the bytes of image files, or pages of `read_pdf`.
+            their meaning is plain), paths, the bytes of image files, or pages of `read_pages`.
         handle: With the components that the mode needs; may be used by many threads at once.
         mode: "auto": find and read; "detection": find; "recognition": each image is one tight
             word crop to read. A handle with one component takes "auto" for that component's mode.

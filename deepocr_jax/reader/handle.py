@@ -68,16 +68,8 @@ def make_handle(
 
 
 def parameters_of_recognizer(model: ModelCheckpoint) -> dict[str, Any]:
-    """The parameters that belong to a recognizer: values with which it reads as it learned to.
-
-    Published weights have learned text of several heights. Of retrained ones nobody knows, so they
-    have no draft unless it is asked for.
-    """
-    return {
-        "recognition_alphabet": model.alphabet,
-        "recognition_alphabet_mapping": (),
-        "recognition_draft": bool(model.sha256),
-    }
+    """The parameters that belong to a recognizer: values with which it reads as it learned to."""
+    return {"recognition_alphabet": model.alphabet, "recognition_alphabet_mapping": ()}
 
 
 def check_mode(mode: str) -> None:

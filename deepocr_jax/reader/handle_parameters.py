@@ -106,7 +106,7 @@ def _set_recognition_model(state: State, value: Any) -> State:
 
 
 def _with_recognizer(state: State, model: ModelCheckpoint) -> State:
-    """Another recognizer; alphabet and draft become its own, since the old ones need not fit."""
+    """Another recognizer; the alphabet becomes its own, since the old one need not fit."""
     state = replace(state, recognition=model)
     state = with_parameters(state, **parameters_of_recognizer(model))
     return rebuilt(state, ("recognizer",))

@@ -14,6 +14,7 @@ from deepocr_jax.dl.model import box_keys, char_candidates, word_keys
 from deepocr_jax.errors import ImageError
 from deepocr_jax.geometry.boxes import scale_boxes
 from deepocr_jax.image import as_rgb, read_image
+from deepocr_jax.image_pages import ImagePage
 from deepocr_jax.infer.pipeline import CropReading, Page, read_packs, read_word_packs
 from deepocr_jax.infer.stages import in_packs, work_ahead
 from deepocr_jax.pdf_pages import PdfPage
@@ -22,7 +23,7 @@ from deepocr_jax.reader.memory import give_back_free_memory
 from deepocr_jax.reader.results import ShownResult
 from deepocr_jax.types import DeepOCRResult
 
-ImageSource = np.ndarray | str | os.PathLike[str] | bytes | PdfPage
+ImageSource = np.ndarray | str | os.PathLike[str] | bytes | ImagePage | PdfPage
 
 # Images whose crops are packed together: enough to fill the groups, few enough for the memory.
 # The groups of accelerators are large: with forms, packs of 8 pages would leave 73 % of their
@@ -77,7 +78,7 @@ def read_stream(
 
     Args:
         source: Images as `apply_deep_ocr` takes them: arrays, paths, the bytes of image files, or
-            pages of `read_pdf`.
+            pages of `read_pages`.
         handle: With the components that the mode needs; changes to it are for later streams.
         mode: As of `apply_deep_ocr`.
 

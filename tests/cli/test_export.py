@@ -190,7 +190,7 @@ def test_a_broken_pdf_file_is_an_image_that_cannot_be_read(folder, read, capsys)
     (folder / "broken.pdf").write_bytes(b"no file of that kind")
     assert program.main(["read", "broken.pdf", "in/a.png"]) == 1
     out, err = capsys.readouterr()
-    assert "two words" in out and "broken.pdf" in err and err.count("\n") == 1
+    assert "two words" in out and "broken.pdf" in err and err.count("\n") == 2
 
 
 def test_a_missing_package_is_one_line(folder, read, capsys, monkeypatch):

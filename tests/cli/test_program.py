@@ -15,7 +15,7 @@ from PIL import Image
 import deepocr_jax
 from deepocr_jax.cli import program, read
 from deepocr_jax.errors import ImageError, UnknownParameterError, WeightsError
-from deepocr_jax.image import read_image
+from deepocr_jax.image import as_rgb, read_image
 from deepocr_jax.reader import deep_ocr, streaming
 from deepocr_jax.reader.streaming import StreamResult
 from tests.conftest import SMALL_SETTINGS
@@ -68,7 +68,7 @@ def calls(monkeypatch):
     def stream(paths, handle, mode="auto"):
         for index, path in enumerate(paths):
             try:
-                image = read_image(path)
+                image = read_image(path) if isinstance(path, str) else as_rgb(path)
             except ImageError as error:
                 yield StreamResult(index, path, None, error, (0, 0))
             else:
@@ -91,7 +91,7 @@ def folder(tmp_path, monkeypatch):
     for name in ("a.png", "c.PNG", "sub/d.jpg", ".x.png", ".hidden/y.png"):
         Image.new("RGB", (30, 20), "white").save(tmp_path / "in" / name)
     (tmp_path / "in" / "b.png").write_bytes(b"no image")
-    (tmp_path / "in" / "notes.txt").write_text("no image either")
+    (tmp_path / "notes.txt").write_text("no image either")
     return tmp_path
 
 
@@ -107,7 +107,7 @@ def folder(tmp_path, monkeypatch):
         (["read", "a.png", "--mode", "guess"], "choose from"),
         (["read", "gone.png"], "no such file or folder: gone.png"),
         (["read", "in/a.png", "gone*.png"], "no such file or folder: gone*.png"),
-        (["read", "in/notes.txt/.."], "no such file or folder"),
+        (["read", "notes.txt/.."], "no such file or folder"),
         (["read", "empty"], "no images in empty"),
         (["read", "in", "--set", "detection_tiling"], "expected name=value"),
         (["read", "in", "--set", "=1"], "expected name=value"),
@@ -195,8 +195,41 @@ def test_folder_gives_the_images_below_it_in_order(folder):
     assert read.find_images(["in"]) == expected
 
 
+def test_what_is_passed_over_in_a_folder_is_named(folder, capsys):
+    (folder / "in" / "notes.txt").touch()
+    read.find_images(["in"])
+    told = "deepocr: passed over what is no image in a folder, 1 in all: in/notes.txt\n"
+    assert capsys.readouterr().err == told
+    for number in range(9):
+        (folder / "in" / f"{number}.doc").touch()
+    read.find_images(["in", "in/*.png"])
+    told = ", ".join(f"in/{n}.doc" for n in range(5))
+    assert capsys.readouterr().err.endswith(f"10 in all: {told}, ...\n")
+    read.find_images(["in"], (".txt", ".doc"))
+    assert capsys.readouterr().err == ""
+
+
+def test_folders_give_every_format_that_a_file_may_have(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = ["a.jfif", "b.jpe", "c.pgm", "d.ppm", "e.j2k", "f.avif", "g.PDF"]
+    for name in names:
+        (tmp_path / name).touch()
+    assert read.find_images(["."]) == [f"./{name}" for name in names]
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert read.find_images(["."]) == [f"./{name}" for name in names[:-1]]
+    assert "1 in all: ./g.PDF\ndeepocr: PDF files are read once" in capsys.readouterr().err
+
+
+def test_every_page_of_a_tiff_file_is_an_image(folder, calls, capsys):
+    pages = [Image.new("RGB", (30, 20), c) for c in ("white", "gray")]
+    pages[0].save(folder / "in" / "sub" / "e.tif", save_all=True, append_images=pages[1:])
+    assert program.main(["read", "in/sub", "--json"]) == 0
+    entries = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [e["path"] for e in entries] == ["in/sub/d.jpg", "in/sub/e.tif#1", "in/sub/e.tif#2"]
+
+
 def test_file_is_taken_whatever_its_ending(folder):
-    assert read.find_images(["in/notes.txt"]) == ["in/notes.txt"]
+    assert read.find_images(["notes.txt"]) == ["notes.txt"]
 
 
 def test_globs_are_expanded_and_nothing_is_taken_twice(folder):
@@ -228,7 +261,7 @@ def test_broken_image_is_told_and_the_others_are_read(folder, calls, capsys):
     text = "two words\nŁódź\n"
     assert out == f"== in/a.png\n{text}== in/c.PNG\n{text}== in/sub/d.jpg\n{text}"
     assert "'in/b.png'" in err
-    assert err.count("\n") == 1
+    assert err.count("\n") == 2 and err.endswith("\ndeepocr: 1 of 4 images could not be read\n")
 
 
 def test_json_lines(folder, calls, capsys):
@@ -249,7 +282,7 @@ def test_json_lines(folder, calls, capsys):
         "char_candidates": CANDIDATES,
     }
     assert bad["path"] == "in/b.png"
-    assert f"deepocr: {bad['error']}\n" == err
+    assert err == f"deepocr: {bad['error']}\ndeepocr: 1 of 2 images could not be read\n"
 
 
 def test_detection_prints_boxes(folder, calls, capsys):
@@ -288,7 +321,8 @@ def test_output_file_is_added_to(folder, calls, capsys):
     assert capsys.readouterr().out == ""
     assert program.main(["read", "in", "--output", "o.jsonl"]) == 1
     out, err = capsys.readouterr()
-    assert out == "" and err == "deepocr: o.jsonl has 2 of 4 images already\n"
+    told = "o.jsonl has 2 of 4 images already", "1 of 4 images could not be read"
+    assert out == "" and err == "".join(f"deepocr: {line}\n" for line in told)
     lines = [json.loads(x) for x in (folder / "o.jsonl").read_text("utf-8").splitlines()]
     assert [x["path"] for x in lines] == ["in/a.png", "in/b.png", "in/c.PNG", "in/sub/d.jpg"]
     assert [("error" in x) for x in lines] == [False, True, False, False]
@@ -322,7 +356,7 @@ def test_output_that_cannot_be_written(folder, calls, capsys):
 
 
 def test_all_broken(folder, calls, capsys):
-    assert program.main(["read", "in/b.png", "in/notes.txt"]) == 1
+    assert program.main(["read", "in/b.png", "notes.txt"]) == 1
     assert capsys.readouterr().out == ""
     assert [c[0] for c in calls] == ["create"]
 
@@ -451,4 +485,4 @@ def test_the_sample_is_read_end_to_end(tmp_path, capsys):
     assert lines[1].startswith("DELIVERY NOTE")
     assert any("Steel bracket" in line and "33.00" in line for line in lines)
     assert "truncated" in err
-    assert err.count("\n") == 1
+    assert err.count("\n") == 2 and "1 of 2 images could not be read" in err
