@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepocr_jax.infer.readings import Reading, RecognitionSettings, joined, read_crops
+from deepocr_jax.infer.long_lines import read_crops
+from deepocr_jax.infer.readings import Reading, RecognitionSettings, joined
 from deepocr_jax.infer.recognizer import RecognizerNet
 
 # Crops of one word: what a draft reads with less certainty is read in full, and so are crops of

@@ -11,6 +11,7 @@ import numpy as np
 from deepocr_jax.geometry.boxes import turn_boxes
 from deepocr_jax.geometry.crops import crop_box
 from deepocr_jax.infer.drafts import read_by_words
+from deepocr_jax.infer.long_lines import MOST_COLUMNS
 from deepocr_jax.infer.orientation import OrientationNet, turned_probability
 from deepocr_jax.infer.readings import Reading, RecognitionSettings
 from deepocr_jax.infer.recognizer import LINE_HEIGHT, RecognizerNet
@@ -176,7 +177,7 @@ def read_once(
     pool: ThreadPoolExecutor | None = None,
 ) -> None:
     """Crops and reads the lines as they lie."""
-    crops = crop_lines(lines, images, settings.max_width, pool)
+    crops = crop_lines(lines, images, MOST_COLUMNS, pool)
     pages = [line.page for line in lines]
     readings = read_by_words(crops, pages, net, settings, pool)
     for line, crop, reading in zip(lines, crops, readings, strict=True):

@@ -14,6 +14,7 @@ from deepocr_jax.geometry.boxes import directions, sub_boxes
 from deepocr_jax.infer.detector import Detection, DetectionSettings, DetectorNet
 from deepocr_jax.infer.drafts import read_words
 from deepocr_jax.infer.lines import Line, read_lines, set_upright
+from deepocr_jax.infer.long_lines import MOST_COLUMNS
 from deepocr_jax.infer.looks import LookNet
 from deepocr_jax.infer.orientation import OrientationNet
 from deepocr_jax.infer.readings import (
@@ -275,7 +276,7 @@ def read_word_images(
 
 
 def _word_crop(image: np.ndarray, settings: RecognitionSettings) -> np.ndarray:
-    return scale_crop(align_crop(image) if settings.alignment else image, settings.max_width)
+    return scale_crop(align_crop(image) if settings.alignment else image, MOST_COLUMNS)
 
 
 def read_word_crops(

@@ -28,7 +28,7 @@ class RecognitionSettings:
     """How crops are read.
 
     Attributes:
-        max_width: Largest compiled width.
+        max_width: Largest compiled width; what is wider is read in pieces.
         num_candidates: Candidates a character.
         batch_size: Crops a group that is read in full; 0: chosen by width for the device.
         alignment: Whether word images are straightened before they become crops.
@@ -128,13 +128,13 @@ def joined(parts: Sequence[Reading]) -> Reading:
     )
 
 
-def read_crops(
+def read_short(
     crops: list[np.ndarray],
     net: RecognizerNet,
     settings: RecognitionSettings,
     pool: ThreadPoolExecutor | None = None,
 ) -> list[Reading]:
-    """Reads upright line crops.
+    """Reads upright line crops that are no wider than a canvas; see `long_lines.read_crops`.
 
     Args:
         crops: [LINE_HEIGHT, w, 3] uint8 RGB each, w <= settings.max_width.

@@ -10,7 +10,7 @@ from deepocr_jax.infer.looks import CANVAS_STEP as LOOK_STEP
 from deepocr_jax.infer.looks import look_limit
 from deepocr_jax.infer.orientation import turned_probability
 from deepocr_jax.infer.pipeline import Networks, PageSettings
-from deepocr_jax.infer.readings import RecognitionSettings, read_crops
+from deepocr_jax.infer.readings import RecognitionSettings, read_short
 from deepocr_jax.infer.recognizer import LINE_HEIGHT, RecognizerNet, group_size, run_candidates
 from deepocr_jax.infer.tiles import detection_batch_size, run_tiles
 
@@ -59,5 +59,5 @@ def _warm_up_recognizer(net: RecognizerNet, how: RecognitionSettings) -> int:
     for width in widths:
         blank = np.zeros((LINE_HEIGHT, width, 3), np.uint8)
         each = how.batch_size or group_size(width, net.platform, net.frame_px)
-        read_crops([blank] * each * len(net.readers), net, how)
+        read_short([blank] * each * len(net.readers), net, how)
     return len(widths)

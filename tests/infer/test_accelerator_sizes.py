@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from deepocr_jax.infer.long_lines import read_crops
 from deepocr_jax.infer.orientation import OrientationNet, turned_probability
-from deepocr_jax.infer.readings import RecognitionSettings, read_crops
+from deepocr_jax.infer.readings import RecognitionSettings
 from deepocr_jax.infer.recognizer import candidate_rows, group_size, make_groups
 from deepocr_jax.parameters import Parameters
 from deepocr_jax.reader.handle import make_handle

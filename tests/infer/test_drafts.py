@@ -14,7 +14,8 @@ from deepocr_jax.infer.drafts import (
     read_words,
     unsure_parts,
 )
-from deepocr_jax.infer.readings import Reading, RecognitionSettings, nearly_read, read_crops
+from deepocr_jax.infer.long_lines import read_crops
+from deepocr_jax.infer.readings import Reading, RecognitionSettings, nearly_read
 from deepocr_jax.infer.recognizer import make_groups, run_group
 from deepocr_jax.parameters import Parameters
 from deepocr_jax.reader.handle import make_handle

@@ -335,12 +335,13 @@ def test_results_do_not_depend_on_the_batch(shared_handle, mixed, mixed_results,
     ("name", "size"),
     [("recognition_batch_size", 1), ("recognition_batch_size", 7)],
 )
-def test_results_do_not_depend_on_the_batch_size(handle, name, size):
+def test_results_hardly_depend_on_the_batch_size(handle, name, size):
+    """Another program rounds otherwise, its bfloat16 products first of all."""
     pages = [page_of(TEXTS), page_of(TEXTS[::-1]), page_of(TEXTS[:3])]
     expected = apply_deep_ocr(pages, handle)
     set_deep_ocr_param(handle, name, size)
     for result, wanted in zip(apply_deep_ocr(pages, handle), expected, strict=True):
-        assert_same_result(result, wanted)
+        assert_same_result(result, wanted, atol=1e-4)
 
 
 def test_results_hardly_depend_on_the_detectors_batch_size(handle):
