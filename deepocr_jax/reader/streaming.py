@@ -16,7 +16,7 @@ from deepocr_jax.geometry.boxes import scale_boxes
 from deepocr_jax.image import as_rgb, read_image
 from deepocr_jax.image_pages import ImagePage
 from deepocr_jax.infer.pipeline import CropReading, Page, read_packs, read_word_packs
-from deepocr_jax.infer.stages import in_packs, work_ahead
+from deepocr_jax.infer.stages import Ahead, in_packs
 from deepocr_jax.pdf_pages import PdfPage
 from deepocr_jax.reader.handle import DeepOCR, State, page_settings, resolve_mode
 from deepocr_jax.reader.memory import give_back_free_memory
@@ -31,6 +31,8 @@ ImageSource = np.ndarray | str | os.PathLike[str] | bytes | ImagePage | PdfPage
 # with pictures of scenes.
 PAGES_PER_PACK, ACCELERATOR_PAGES_PER_PACK, WORDS_PER_PACK = 16, 64, 1024
 PIXELS_PER_PACK = 2**26
+# So long a pack waits for more images where nothing else is being read: a camera's come one by one.
+WAIT_S = 0.2
 # After so many packs free memory is given back: it costs less than 1 % of the time then.
 PACKS_PER_GIVING_BACK = 4
 
@@ -74,7 +76,8 @@ def read_stream(
 
     Takes some dozens of images (on an accelerator some hundreds, in mode "recognition" some
     thousands) further than what it has given, and not more; so a stream may be endless, and memory
-    stays flat.
+    stays flat. A result comes as soon as its image is read: images that come slowly, as a camera's,
+    are not waited for. A thread of its own takes them from `source`.
 
     Args:
         source: Images as `apply_deep_ocr` takes them: arrays, paths, the bytes of image files, or
@@ -98,20 +101,25 @@ def _stream(source: Iterable[Any], state: State, mode: str) -> Iterator[StreamRe
     load = functools.partial(_load, max_pixels=state.parameters.image_max_pixels)
     most = _images_per_pack(state, mode)
     with ThreadPoolExecutor(workers, thread_name_prefix="deepocr") as pool:
-        loaded = work_ahead(load, enumerate(source), pool, workers)
-        packs = in_packs(loaded, lambda x: x.pixels, most, PIXELS_PER_PACK)
         pending: deque[list[_Loaded]] = deque()
-        read = _read(_images_of(packs, pending), state, mode, pool)
-        for number, found in enumerate(read, 1):
-            rest = iter(found)
-            for item in pending.popleft():
-                if isinstance(item.image, ImageError):
-                    yield StreamResult(item.index, item.source, None, item.image, (0, 0))
-                else:
-                    size = item.image.shape[:2]
-                    yield StreamResult(item.index, item.source, next(rest), None, size)
-            if number % PACKS_PER_GIVING_BACK == 0:
-                give_back_free_memory()
+        loaded = Ahead(load, enumerate(source), pool, workers)
+        packs = in_packs(
+            loaded, lambda x: x.pixels, most, PIXELS_PER_PACK, WAIT_S, lambda: not pending
+        )
+        try:
+            read = _read(_images_of(packs, pending), state, mode, pool)
+            for number, found in enumerate(read, 1):
+                rest = iter(found)
+                for item in pending.popleft():
+                    if isinstance(item.image, ImageError):
+                        yield StreamResult(item.index, item.source, None, item.image, (0, 0))
+                    else:
+                        size = item.image.shape[:2]
+                        yield StreamResult(item.index, item.source, next(rest), None, size)
+                if number % PACKS_PER_GIVING_BACK == 0:
+                    give_back_free_memory()
+        finally:
+            loaded.close()
 
 
 def _images_per_pack(state: State, mode: str) -> int:

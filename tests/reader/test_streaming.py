@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 import weakref
 from dataclasses import replace
 
@@ -64,6 +65,21 @@ def test_stream_may_be_endless(finder):
     assert [next(stream).index for _ in range(20)] == list(range(20))
     stream.close()
     assert next(taken) < 100
+
+
+def test_a_result_comes_before_the_next_image(finder):
+    """As a camera's, whose images come one by one."""
+    image, given = np.zeros((64, 64, 3), np.uint8), threading.Semaphore(1)
+
+    def camera():
+        while given.acquire(timeout=120):
+            yield image
+
+    stream = read_stream(camera(), finder)
+    for index in range(5):
+        assert next(stream).index == index
+        given.release()
+    stream.close()
 
 
 def test_what_was_given_is_not_kept(finder, monkeypatch):
