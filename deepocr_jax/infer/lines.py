@@ -12,7 +12,7 @@ from deepocr_jax.geometry.boxes import turn_boxes
 from deepocr_jax.geometry.crops import crop_box
 from deepocr_jax.infer.drafts import read_by_words
 from deepocr_jax.infer.long_lines import MOST_COLUMNS
-from deepocr_jax.infer.orientation import OrientationNet, turned_probability
+from deepocr_jax.infer.orientation import WIDTH, OrientationNet, turned_probability
 from deepocr_jax.infer.readings import Reading, RecognitionSettings
 from deepocr_jax.infer.recognizer import LINE_HEIGHT, RecognizerNet
 from deepocr_jax.postprocess.line_directions import is_across, is_upright, page_axis
@@ -23,6 +23,10 @@ LINES_A_TASK = 16
 # about this length.
 VOTERS = 6
 VOTER_ASPECT = 5.0
+# The classifier sees the middle of a line, at most so many times as long as high, squeezed into its
+# canvas. So it is right about 97 % of FUNSD's lines of 7 to 12 times; about whole ones of 12 to 20
+# times 93 %, of more 79 %, about the middle of these 98 and 95 %.
+SEEN_ASPECT = 9.0
 # Mean vote within this range is no decision; the recognizer then reads the voters both ways. So it
 # does those of lines at an angle, which the classifier knows less well.
 UNSURE = (0.25, 0.75)
@@ -76,7 +80,7 @@ def set_upright(
     groups = _direction_groups(lines)
     ballots = [sorted(g, key=_voter_rank)[:VOTERS] for g in groups]
     voters = [x for ballot in ballots for x in ballot]
-    crops = [crop_line(x, images, 4 * LINE_HEIGHT) for x in voters]
+    crops = [crop_seen(x, images) for x in voters]
     votes = turned_probability(crops, classifier)
     unsure: list[tuple[list[Line], list[Line]]] = []
     for group, ballot in zip(groups, ballots, strict=True):
@@ -155,7 +159,7 @@ def read_lines(
     if classifier is None:
         return
     doubtful = [x for x in lines if x.confidence < DOUBTFUL]
-    crops = [crop_line(x, images, 4 * LINE_HEIGHT) for x in doubtful]
+    crops = [crop_seen(x, images) for x in doubtful]
     turned = turned_probability(crops, classifier)
     pairs = [(x, _turned(x)) for x, p in zip(doubtful, turned, strict=True) if p > 0.5]
     if net.draft is not None:
@@ -203,3 +207,10 @@ def crop_lines(
 def crop_line(line: Line, images: Sequence[np.ndarray], max_width: int) -> np.ndarray:
     """A line cut out of its page and upright, uint8 [LINE_HEIGHT, w, 3]."""
     return crop_box(images[line.page], line.box, LINE_HEIGHT, line_width(line.box, max_width))
+
+
+def crop_seen(line: Line, images: Sequence[np.ndarray]) -> np.ndarray:
+    """What the classifier sees of a line: its middle, uint8 [LINE_HEIGHT, w, 3]."""
+    box = line.box.copy()
+    box[3] = min(box[3], SEEN_ASPECT * box[4])
+    return crop_line(Line(line.page, box), images, WIDTH)

@@ -7,7 +7,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 import deepocr_jax
+from deepocr_jax.infer.lines import Line, crop_seen
 from deepocr_jax.infer.long_lines import join_pieces, seam
+from deepocr_jax.infer.orientation import turned_probability
 from deepocr_jax.infer.readings import Reading
 
 PITCH = 20
@@ -74,3 +76,20 @@ def test_a_line_of_many_canvases_is_read_whole(handle, mode):
     result = deepocr_jax.apply_deep_ocr(np.asarray(strip), handle, mode)
     found = result["word"] if mode == "recognition" else " ".join(result["words"]["word"])
     assert found == text
+
+
+@pytest.mark.pretrained
+def test_which_way_up_a_long_line_stands_is_told_by_its_middle(handle):
+    font = ImageFont.load_default(34)
+    text = (
+        "the harbour master kept a list of every boat that came in before noon on a grey day " * 2
+    )
+    strip = Image.new("RGB", (int(font.getlength(text)) + 40, 52), "white")
+    ImageDraw.Draw(strip).text((20, 4), text, font=font, fill="black")
+    image = np.asarray(strip)
+    height, width = image.shape[:2]
+    line = Line(0, np.array([height / 2, width / 2, 0.0, width / 2, height / 2]))
+    crops = [crop_seen(line, [picture]) for picture in (image, image[::-1, ::-1])]
+    assert crops[0].shape == (48, 192, 3)
+    upright, turned = turned_probability(crops, handle.state.nets.orientation)
+    assert upright < 0.1 and turned > 0.9
