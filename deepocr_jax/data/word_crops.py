@@ -12,7 +12,8 @@ DEFAULT_IMAGE_WIDTH = 2048
 def scale_crop(image: ImageArray, image_width: int = DEFAULT_IMAGE_WIDTH) -> ImageArray:
     """A word image, uint8 [h, w, 3], as a crop for the recognizer: uint8 [48, width, 3].
 
-    The same as in inference (`infer.pipeline.read_word_images`).
+    The same as in inference (`infer.pipeline.read_word_images`), which reads what is wider than
+    `image_width` in pieces instead of squeezing it.
     """
     height, width = image.shape[:2]
     return resize_image(image, LINE_HEIGHT, scaled_width(height, width, image_width))

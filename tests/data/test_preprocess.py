@@ -21,7 +21,7 @@ def recognition(**others):
     return create_dl_preprocess_param("ocr_recognition", 640, 48, **others)
 
 
-@pytest.mark.parametrize("size", [(48, 100), (20, 90), (200, 300), (10, 900), (300, 3)])
+@pytest.mark.parametrize("size", [(48, 100), (20, 90), (200, 300), (10, 120), (300, 3)])
 def test_a_crop_is_what_inference_reads(size, monkeypatch):
     pipeline = pytest.importorskip("deepocr_jax.infer.pipeline")
     seen = []
@@ -33,6 +33,12 @@ def test_a_crop_is_what_inference_reads(size, monkeypatch):
     [sample] = preprocess_dl_samples([{"image": image, "word": "a"}], recognition())
     np.testing.assert_array_equal(sample["image"], seen[0])
     assert sample["image"].dtype == np.uint8 and sample["word"] == "a"
+
+
+def test_a_crop_that_is_too_wide_is_squeezed():
+    """Inference reads it in pieces; a step of training has one canvas for it."""
+    [sample] = preprocess_dl_samples([{"image": random_image(10, 900)}], recognition())
+    assert sample["image"].shape == (48, 640, 3)
 
 
 def test_detection_keeps_the_aspect_ratio_and_takes_boxes_along():
