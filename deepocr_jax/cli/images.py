@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     Source = str | ImagePage | PdfPage
 
 PDF_SUFFIX = ".pdf"
+# Of other files nobody looks how many pages they have before it is their turn.
+TIFF_SUFFIXES = (".tif", ".tiff")
 NAMED = 5
 """So many of the files that are passed over are named."""
 
@@ -103,6 +105,8 @@ def _sources(path: str, dpi: float | None) -> Sequence[Source]:
 
     if is_pdf(path):
         return _pdf_pages(path, dpi)
+    if not path.lower().endswith(TIFF_SUFFIXES):
+        return [path]
     try:
         pages = read_pages(path)
     except ImageError:
