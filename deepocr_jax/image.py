@@ -16,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image, TiffImagePlugin
 
 from deepocr_jax.errors import ImageError, ImageFormatError, ImageReadError, ImageSizeError
-from deepocr_jax.image_frames import go_to_page, page_frames
+from deepocr_jax.image_frames import count_frames, go_to_page
 
 DEFAULT_MAX_PIXELS = 2**28
 """Most pixels (height times width) that an image may have unless the caller says otherwise."""
@@ -94,7 +94,7 @@ def count_pages(source: str | os.PathLike | bytes) -> int:
 def _count_pages(file: BinaryIO) -> int:
     try:
         image = _identify(file)
-        return 1 if image is None else len(page_frames(image))
+        return 1 if image is None else count_frames(image)
     except Exception:  # The header is damaged in one of many ways, which reading the image names.
         return 1
 

@@ -1,6 +1,8 @@
 """Which frames of an image file are pages of their own."""
 
 import warnings
+from collections.abc import Iterator
+from itertools import islice
 
 from PIL import Image, TiffImagePlugin
 
@@ -11,12 +13,15 @@ _SUBFILE_TYPE, _NO_PAGE = 254, 0b101
 _ANIMATED = ("PNG", "WEBP", "GIF", "AVIF")
 
 
-def page_frames(image: Image.Image) -> list[int]:
-    """The frames of an image that are pages; the last one may turn out to be damaged."""
+def page_frames(image: Image.Image) -> Iterator[int]:
+    """The frames of an image that are pages; the last one may turn out to be damaged.
+
+    Each is looked at when it is asked for.
+    """
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
-        return [0]
-    frames: list[int] = []
-    number = 0
+        yield 0
+        return
+    number, has_page = 0, False
     while True:
         try:
             image.seek(number)
@@ -24,11 +29,19 @@ def page_frames(image: Image.Image) -> list[int]:
             break
         except Exception:
             # Left for the one who reads it.
-            return [*frames, number]
+            yield number
+            return
         if not int(image.tag_v2.get(_SUBFILE_TYPE, 0)) & _NO_PAGE:
-            frames.append(number)
+            has_page = True
+            yield number
         number += 1
-    return frames or [0]
+    if not has_page:
+        yield 0
+
+
+def count_frames(image: Image.Image) -> int:
+    """How many of an image's frames are pages."""
+    return sum(1 for _ in page_frames(image))
 
 
 def go_to_page(image: Image.Image, name: str, page: int | None) -> None:
@@ -42,14 +55,16 @@ def go_to_page(image: Image.Image, name: str, page: int | None) -> None:
     Raises:
         ImageReadError: There is no such page.
     """
-    frames = page_frames(image)
-    if page is not None and not 0 <= page < len(frames):
+    number = page or 0
+    frame = next(islice(page_frames(image), number, None), None) if number >= 0 else None
+    if frame is None:
         raise ImageReadError(
-            f"Expected a page from 0 to {len(frames) - 1} of the image {name}, got {page}."
+            f"Expected a page from 0 to {count_frames(image) - 1} of the image {name}, got {page}."
         )
-    if len(frames) > 1 and page is None:
+    count = count_frames(image) if page is None else 1
+    if count > 1:
         warnings.warn(
-            f"The image {name} has {len(frames)} pages, of which the first one is read; "
+            f"The image {name} has {count} pages, of which the first one is read; "
             "read_pages gives them all.",
             stacklevel=2,
         )
@@ -58,4 +73,4 @@ def go_to_page(image: Image.Image, name: str, page: int | None) -> None:
             f"The image {name} is an animation, of which the first picture is read.", stacklevel=2
         )
     if isinstance(image, TiffImagePlugin.TiffImageFile):
-        image.seek(frames[page or 0])
+        image.seek(frame)

@@ -14,7 +14,7 @@ ABSENT = [n for n in ("nbclient", "nbformat", "ipykernel") if importlib.util.fin
 pytestmark = [
     pytest.mark.pretrained,
     pytest.mark.slow,
-    pytest.mark.skipif(bool(ABSENT), reason=f'not installed: {ABSENT}; run: pip install ".[dev]"'),
+    pytest.mark.skipif(bool(ABSENT), reason=f'not installed: {ABSENT}; run: pip install ".[ci]"'),
     # nbclient and the kernel's client warn of their own and of each other's changes to come.
     pytest.mark.filterwarnings("ignore"),
 ]

@@ -52,15 +52,19 @@ def find_images(patterns: Sequence[str], other_suffixes: tuple[str, ...] = ()) -
             )
         found.update(dict.fromkeys(files))
         others.update(dict.fromkeys(file for _, left in pairs for file in left))
-    left = [file for file in others if not file.lower().endswith(other_suffixes)]
-    if left:
-        names = ", ".join(left[:NAMED]) + (", ..." if len(left) > NAMED else "")
-        say(f"passed over what is no image in a folder, {len(left)} in all: {names}")
-        if PDF_SUFFIX not in known and any(file.lower().endswith(PDF_SUFFIX) for file in left):
-            from deepocr_jax.pdf_pages import INSTALL
-
-            say(f"PDF files are read once pypdfium2 is there: {INSTALL}")
+    _say_passed_over([file for file in others if not file.lower().endswith(other_suffixes)], known)
     return list(found)
+
+
+def _say_passed_over(files: Sequence[str], known: Sequence[str]) -> None:
+    if not files:
+        return
+    names = ", ".join(files[:NAMED]) + (", ..." if len(files) > NAMED else "")
+    say(f"passed over what is no image in a folder, {len(files)} in all: {names}")
+    if PDF_SUFFIX not in known and any(file.lower().endswith(PDF_SUFFIX) for file in files):
+        from deepocr_jax.pdf_pages import INSTALL
+
+        say(f"PDF files are read once pypdfium2 is there: {INSTALL}")
 
 
 def _suffixes() -> tuple[str, ...]:

@@ -14,7 +14,7 @@ STRIDE = 32
 
 
 def line_width_bucket(width: int, least_width: int, max_width: int) -> int:
-    """The compiled width for a line of `width` pixels; lines beyond `max_width` are squeezed."""
+    """The compiled width for a line of `width` pixels, at most `max_width`."""
     widths = line_widths(least_width, max_width)
     return widths[min(bisect_left(widths, width), len(widths) - 1)]
 

@@ -66,10 +66,12 @@ class Ahead(Generic[T, R], Iterator[R]):
         if self._is_given:
             self._is_given = False
             self._room.release()
-        if not self._has_ended and self._next is None:
+        if self._has_ended:
+            raise self._error
+        if self._next is None:
             self._next = self._from_queue(seconds)
-            self._has_ended = self._next is None
-        if self._has_ended or self._next is None:
+        if self._next is None:
+            self._has_ended = True
             raise self._error
         try:
             value = self._next.result(seconds)

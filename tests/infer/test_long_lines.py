@@ -65,7 +65,7 @@ def test_one_piece_stays_as_it_is():
 @pytest.mark.pretrained
 @pytest.mark.parametrize("mode", ["auto", "recognition"])
 def test_a_line_of_many_canvases_is_read_whole(handle, mode):
-    """Canvases of 320 columns, of which this line fills eleven."""
+    """Canvases of 320 columns, of which this line would fill more than seven."""
     numbers = ["1000000", "5555", "bookkeeper", "119.11", "NNNN"]
     text = " ".join(f"{word} {k}{k}{k}" for k in range(1, 4) for word in numbers)
     font = ImageFont.load_default(34)
